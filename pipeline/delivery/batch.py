@@ -1,0 +1,76 @@
+"""What goes to the sender and what comes back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.calls import CallKind, CallSource, Identity, Reason
+from pipeline.delivery.open_record import OpenRecord
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operation:
+    """One call in wire form, on its way.
+
+    `payload` is the v2 operation, encoded once. `lane` is where its order is kept. `sequence` rises with each
+    operation that the engine makes, so that the oldest can be told. `queued_at` is on the clock's monotonic scale.
+    """
+
+    source: CallSource
+    identity: Identity | None
+    payload: bytes
+    record: OpenRecord
+    lane: int
+    sequence: int
+    queued_at: float
+
+    @property
+    def kind(self) -> CallKind:
+        """The kind of call."""
+        return self.source.kind
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Operations that travel in one request; those of one lane stand in their order.
+
+    `number` tells batches of one process apart.
+    """
+
+    number: int
+    operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """Customer.io accepted the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The call cannot be delivered; it belongs in the dead letters."""
+
+    reason: Reason
+    text: str
+    field: str | None = None
+    status: int | None = None
+    answer: str | None = None
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """The call was given up before it was confirmed: it may or may not have been applied, and nothing settles."""
+
+
+Outcome = Confirmed | Failed | Abandoned
+
+CONFIRMED = Confirmed()
+ABANDONED = Abandoned()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BatchResult:
+    """One outcome for each operation of a batch, in the same order."""
+
+    batch: Batch
+    outcomes: Sequence[Outcome]

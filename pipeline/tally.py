@@ -1,0 +1,38 @@
+"""What has been counted since the start: one place for metrics, status page and summaries.
+
+The engine's thread writes, others read. A reader takes a copy of a counter, which is atomic in CPython.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from pipeline.calls import CallKind, Reason
+from pipeline.records import TopicPartition
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counters of one process; they only rise."""
+
+    records: Counter[TopicPartition] = field(default_factory=Counter)
+    """Records read."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Records without a call, by why: `unmatched` or `dropped` (a rule said so)."""
+    calls: Counter[CallKind] = field(default_factory=Counter)
+    """Calls made."""
+    delivered: Counter[CallKind] = field(default_factory=Counter)
+    """Calls confirmed by Customer.io."""
+    dead_letters: Counter[Reason] = field(default_factory=Counter)
+    """Entries that are safe in the dead letters."""
+    requests: Counter[str] = field(default_factory=Counter)
+    """Requests by verdict."""
+    request_bytes: int = 0
+    """Bytes of request bodies sent."""
+    request_seconds: float = 0.0
+    """Seconds spent waiting for answers."""
+    settled: Counter[TopicPartition] = field(default_factory=Counter)
+    """Records settled: skipped, delivered or safely dead-lettered."""
+    commits: Counter[str] = field(default_factory=Counter)
+    """Commits by result: `committed` or `refused`."""
+    clamped_timestamps: int = 0
+    """Timestamps of the future that were set to now."""
