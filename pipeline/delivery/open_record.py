@@ -1,27 +1,30 @@
 """A record with calls that are not settled yet."""
 
-from pipeline.kafka.offsets import OffsetTracker
+from pipeline.kafka.assignment import AssignedPartition
 from pipeline.records import Record
 
 
 class OpenRecord:
     """Counts the calls of a record that are still open; the record settles with the last one.
 
-    It holds the tracker of the assignment under which the record was read, so that a late result of an older
-    assignment can do no harm.
+    It holds the partition as it was assigned when the record was read, so that a late result of an older assignment
+    can do no harm. `weight` is what the record and its operations weigh in bytes while they are open.
     """
 
-    __slots__ = ("_open_calls", "_tracker", "record")
+    __slots__ = ("_open_calls", "_weight", "partition", "record")
 
-    def __init__(self, record: Record, tracker: OffsetTracker, calls: int) -> None:
+    def __init__(self, record: Record, partition: AssignedPartition, *, calls: int, weight: int) -> None:
         self.record = record
-        self._tracker = tracker
+        self.partition = partition
         self._open_calls = calls
+        self._weight = weight
+        partition.open_bytes += weight
 
     def settle_call(self) -> bool:
         """Settle one call; return whether that settled the record."""
         self._open_calls -= 1
         if self._open_calls > 0:
             return False
-        self._tracker.settle(self.record.offset)
+        self.partition.tracker.settle(self.record.offset)
+        self.partition.open_bytes -= self._weight
         return True
