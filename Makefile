@@ -1,0 +1,72 @@
+# Everything a contributor does, one word each. It needs Python 3.11 or newer, make and the package index.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PY := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+
+# The first Python that is new enough and can make a virtual environment; `make setup PYTHON=...` overrides it.
+CANDIDATES := python3 python3.13 python3.12 python3.11 python
+USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c '$(USABLE)' 2>/dev/null && echo $(name))))
+
+# CIO_TEST=all runs the full suite at full size.
+ifeq ($(CIO_TEST),all)
+MARKS := not slow
+LEFT_OUT := tests marked slow (minutes each; run one with: $(PY) -m pytest -m slow PATH)
+else
+MARKS := not slow and not full
+LEFT_OUT := tests marked full (real Kafka at full size and the like; run all with: make test CIO_TEST=all) and tests marked slow (minutes each)
+endif
+
+.PHONY: help
+help: ## Show this list.
+	@awk 'BEGIN {FS = ":[^#]*## "} /^[a-z-]+:[^#]*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(INSTALLED) ## Install the program and its tools into .venv; done once, and again when the packaging changes.
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -x $(PY) || test -n "$(PYTHON)" || { echo "No usable Python. Install Python 3.11 or newer with its venv module (on Debian: apt-get install python3-venv), or name one: make setup PYTHON=/path/to/python" >&2; exit 1; }
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (a minute or two the first time)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	@touch $@
+
+.PHONY: demo
+demo: setup ## See it work: a local broker, a local Customer.io and the real pipeline between them.
+	@$(VENV)/bin/cio-pipeline demo
+
+.PHONY: test
+test: lint typecheck layers ## Run every check and the everyday test suite (CIO_TEST=all: the full suite).
+	@echo "Left out: $(LEFT_OUT)"
+	@$(PY) -m pytest -m "$(MARKS)"
+
+.PHONY: lint
+lint: setup ## Check style and formatting.
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+.PHONY: format
+format: setup ## Format the code and apply the safe fixes.
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+.PHONY: typecheck
+typecheck: setup ## Check types, tests included.
+	@$(PY) -m mypy
+
+.PHONY: layers
+layers: setup ## Check that imports run one way.
+	@$(VENV)/bin/lint-imports
+
+.PHONY: wheel
+wheel: setup ## Build the wheel into dist/.
+	@$(PY) -m hatchling build -t wheel
+
+.PHONY: clean
+clean: ## Remove the environment, caches and build results.
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
