@@ -59,11 +59,7 @@ def _bug_report(error: Exception) -> str:
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
-    place = (
-        ""
-        if traceback is None
-        else f" in {_place(traceback.tb_frame.f_code.co_filename, traceback.tb_lineno)}"
-    )
+    place = "" if traceback is None else f" in {_place(traceback)}"
     return (
         f"Error: this is a bug in cio-pipeline {__version__}: {type(error).__name__}{place}."
         f" Run again with {DEBUG_VARIABLE}=1 to see the whole error, which may show data."
