@@ -1,0 +1,30 @@
+"""pytest fixtures for the servers that many tests share; tests/conftest.py loads them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.apache_kafka import ApacheKafka
+from tests.servers.embedded import EmbeddedBrokerProcess, skip_without_native_interface
+from tests.servers.kafka_jars import KafkaUnavailableError
+from tests.servers.requirements import missing
+
+
+@pytest.fixture(scope="session")
+def apache_kafka() -> Iterator[ApacheKafka]:
+    """One broker of Apache Kafka for the whole session; tests keep apart by topic and group names."""
+    try:
+        kafka = ApacheKafka()
+        kafka.__enter__()
+    except KafkaUnavailableError as error:
+        missing(str(error))
+    yield kafka
+    kafka.close()
+
+
+@pytest.fixture(scope="session")
+def embedded_broker() -> Iterator[EmbeddedBrokerProcess]:
+    """One embedded broker for the whole session, in a process of its own."""
+    skip_without_native_interface()
+    with EmbeddedBrokerProcess() as broker:
+        yield broker
