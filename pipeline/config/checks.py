@@ -1,0 +1,92 @@
+"""What no single setting can know: settings that are missing, contradict each other or have no effect."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.config.environment import variable
+from pipeline.config.settings import Settings
+from pipeline.documents import KeyPath
+
+Finding = tuple[KeyPath, str]
+
+_SECRETS = {"site_id": "site id", "api_key": "API key"}
+
+
+def missing(data: dict[str, Any]) -> Iterator[Finding]:
+    """Yield what has no default and was not given."""
+    for section, model in ((name, field.annotation) for name, field in Settings.model_fields.items()):
+        given = data.get(section)
+        if not isinstance(given, dict) or model is None:
+            continue
+        for name, field in model.model_fields.items():
+            if field.is_required() and given.get(name) is None and name not in given:
+                path = (section, name)
+                yield path, f"'{section}.{name}' is missing; set it here or as {variable(path)}"
+    yield from _missing_secrets(data.get("customerio"))
+
+
+def _missing_secrets(given: Any) -> Iterator[Finding]:
+    if not isinstance(given, dict):
+        return
+    for name, words in _SECRETS.items():
+        ways = [way for way in (name, f"{name}_file") if given.get(way) is not None]
+        path = ("customerio", name)
+        if not ways:
+            yield (
+                path,
+                (
+                    f"the {words} is missing; set {variable(path)}, or name a file that holds it in"
+                    f" 'customerio.{name}_file' or {variable(path)}_FILE"
+                ),
+            )
+        if len(ways) == 2:
+            yield path, f"'customerio.{name}' and 'customerio.{name}_file' are both set; keep one"
+
+
+def contradictions(settings: Settings) -> Iterator[Finding]:
+    """Yield settings that are right by themselves and wrong together."""
+    kafka, delivery = settings.kafka, settings.delivery
+    for name, reason in kafka.refused():
+        section = "properties" if name in kafka.properties else "property_files"
+        yield ("kafka", section, name), f"'{name}' may not be set: {reason}"
+    for name in sorted(kafka.properties.keys() & kafka.property_files.keys()):
+        yield ("kafka", "property_files", name), f"'{name}' is also in kafka.properties; keep one"
+    if delivery.item_max_bytes > delivery.batch_max_bytes:
+        yield (
+            ("delivery", "item_max_bytes"),
+            f"'item_max_bytes' may not exceed 'batch_max_bytes' ({delivery.batch_max_bytes})",
+        )
+    if delivery.retry.initial_backoff_seconds > delivery.retry.max_backoff_seconds:
+        yield (
+            ("delivery", "retry", "initial_backoff_seconds"),
+            f"'initial_backoff_seconds' may not exceed 'max_backoff_seconds' ({delivery.retry.max_backoff_seconds:g})",
+        )
+    yield from _drain_deadline(settings)
+
+
+def _drain_deadline(settings: Settings) -> Iterator[Finding]:
+    """A drain that outlasts the group's patience loses the partitions it wants to commit."""
+    path = ("delivery", "drain_deadline_seconds")
+    deadline, kafka = settings.delivery.drain_deadline_seconds, settings.kafka
+    if deadline > kafka.max_poll_interval_seconds / 4:
+        yield (
+            path,
+            (
+                "'drain_deadline_seconds' may be at most a quarter of 'kafka.max_poll_interval_seconds'"
+                f" ({kafka.max_poll_interval_seconds:g})"
+            ),
+        )
+    if deadline >= kafka.session_timeout_seconds:
+        yield (
+            path,
+            (
+                "'drain_deadline_seconds' must be less than 'kafka.session_timeout_seconds'"
+                f" ({kafka.session_timeout_seconds:g})"
+            ),
+        )
+
+
+def ineffective(settings: Settings, data: dict[str, Any]) -> Iterator[Finding]:
+    """Yield settings that were given and change nothing."""
+    if settings.customerio.base_url is not None and "region" in (data.get("customerio") or {}):
+        yield ("customerio", "region"), "'region' has no effect because 'base_url' is set"

@@ -1,0 +1,187 @@
+"""Every setting there is. `docs/configuration.md` is generated from these models."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.config.fields import (
+    Count,
+    ListenAddress,
+    NotBlank,
+    OneOrMorePaths,
+    Seconds,
+    Section,
+    Url,
+)
+from pipeline.config.kafka import KafkaSettings
+from pipeline.config.secrets import Secret
+
+
+class CustomerioSettings(Section):
+    """Where the calls go."""
+
+    site_id: Annotated[
+        NotBlank | None, Field(description="The site id of the workspace's Track API credentials.")
+    ] = None
+    site_id_file: Annotated[Path | None, Field(description="A file that holds the site id.")] = None
+    api_key: Annotated[
+        NotBlank | None, Field(description="The API key of the workspace's Track API credentials.")
+    ] = None
+    api_key_file: Annotated[Path | None, Field(description="A file that holds the API key.")] = None
+    region: Annotated[Literal["us", "eu"], Field(description="Where the workspace lives.")] = "us"
+    base_url: Annotated[
+        Url | None,
+        Field(description="Another address to send to, such as the sandbox: `http://127.0.0.1:8080`."),
+    ] = None
+    request_timeout_seconds: Annotated[
+        Seconds, Field(description="The longest wait for one answer, connecting included.")
+    ] = 30.0
+    identify_timestamp: Annotated[
+        bool,
+        Field(
+            description="Send the time with each identify, so that one that comes late undoes nothing newer."
+        ),
+    ] = True
+
+    @property
+    def site_id_secret(self) -> Secret:
+        """The site id, wherever it is kept."""
+        return Secret.of(self.site_id, self.site_id_file)
+
+    @property
+    def api_key_secret(self) -> Secret:
+        """The API key, wherever it is kept."""
+        return Secret.of(self.api_key, self.api_key_file)
+
+
+class MappingSettings(Section):
+    """Which rules make calls of records."""
+
+    files: Annotated[OneOrMorePaths, Field(description="The mapping files: a list, or one path.")] = (
+        Path("mapping.yaml"),
+    )
+    namespace: Annotated[
+        str,
+        Field(
+            description="Part of every event id. Set it when two pipelines send the same records on purpose;"
+            " changing it makes Customer.io count redelivered events again."
+        ),
+    ] = ""
+
+
+class RetrySettings(Section):
+    """How long to wait before a request is tried again: exponential, with full jitter."""
+
+    initial_backoff_seconds: Annotated[Seconds, Field(description="The longest first wait.")] = 0.2
+    max_backoff_seconds: Annotated[Seconds, Field(description="The longest wait of all.")] = 60.0
+
+
+class OrderingSettings(Section):
+    """Which calls keep their order."""
+
+    key: Annotated[
+        Literal["identity", "record_key"],
+        Field(
+            description="`identity`: calls of one identity stay in order. `record_key`: calls of records with one"
+            " Kafka key stay in order, whoever they are about."
+        ),
+    ] = "identity"
+
+
+class DeliverySettings(Section):
+    """How calls travel, and how much may be under way."""
+
+    max_in_flight_requests: Annotated[
+        Count, Field(le=256, description="Requests that may be under way at once.")
+    ] = 8
+    linger_milliseconds: Annotated[
+        int, Field(ge=0, le=60_000, description="How long a call may wait for others to share its request.")
+    ] = 50
+    batch_max_bytes: Annotated[
+        Count, Field(le=500_000, description="The largest request body. Customer.io's own limit is 500 kB.")
+    ] = 475_000
+    batch_max_items: Annotated[Count, Field(le=1_000, description="The most calls in one request.")] = 1_000
+    item_max_bytes: Annotated[
+        Count,
+        Field(
+            le=32_000,
+            description="The largest call; a larger one goes to the dead letters. Customer.io's own limit is 32 kB.",
+        ),
+    ] = 32_000
+    retry: Annotated[RetrySettings, Field(default_factory=RetrySettings)]
+    max_open_bytes: Annotated[
+        Count,
+        Field(description="Bytes of records and calls that may be unsettled; beyond it reading pauses."),
+    ] = 64_000_000
+    max_open_records: Annotated[
+        Count, Field(description="Records that may be unsettled; beyond it reading pauses.")
+    ] = 100_000
+    poll_max_records: Annotated[
+        Count, Field(le=10_000, description="The most records taken from Kafka at once.")
+    ] = 1_000
+    commit_interval_seconds: Annotated[Seconds, Field(description="How often offsets are committed.")] = 5.0
+    drain_deadline_seconds: Annotated[
+        Seconds,
+        Field(
+            le=10,
+            description="How long a stop or a rebalance waits for requests under way before it gives them up;"
+            " what is given up is sent again by whoever reads the partition next.",
+        ),
+    ] = 10.0
+    ordering: Annotated[OrderingSettings, Field(default_factory=OrderingSettings)]
+
+
+class DeadLetterSettings(Section):
+    """Where records and calls go that cannot be delivered."""
+
+    file: Annotated[
+        Path, Field(description="A file of JSON lines; each entry is on disk before its record is settled.")
+    ] = Path("dead-letters.jsonl")
+
+
+class TimestampSettings(Section):
+    """What to do about clocks that run ahead."""
+
+    future_tolerance_seconds: Annotated[
+        int, Field(ge=0, le=31_536_000, description="How far ahead of our clock a timestamp may be.")
+    ] = 300
+    future: Annotated[
+        Literal["clamp", "dead_letter"],
+        Field(description="A timestamp further ahead is set to now (`clamp`), or its call is a dead letter."),
+    ] = "clamp"
+
+
+class AdminSettings(Section):
+    """Metrics, health and state over HTTP."""
+
+    listen: Annotated[
+        ListenAddress,
+        Field(description="The address to serve on, `HOST:PORT`; `null` or `off` for none."),
+    ] = "127.0.0.1:9464"
+
+
+class LogSettings(Section):
+    """What is written to stderr."""
+
+    format: Annotated[
+        Literal["auto", "json", "human"],
+        Field(description="`auto` is `human` at a terminal and `json` elsewhere."),
+    ] = "auto"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Field(description="The lowest level that is written."),
+    ] = "info"
+
+
+class Settings(Section):
+    """The whole configuration. Paths are absolute once loaded."""
+
+    kafka: KafkaSettings
+    customerio: Annotated[CustomerioSettings, Field(default_factory=CustomerioSettings)]
+    mapping: Annotated[MappingSettings, Field(default_factory=MappingSettings)]
+    delivery: Annotated[DeliverySettings, Field(default_factory=DeliverySettings)]
+    deadletters: Annotated[DeadLetterSettings, Field(default_factory=DeadLetterSettings)]
+    timestamps: Annotated[TimestampSettings, Field(default_factory=TimestampSettings)]
+    admin: Annotated[AdminSettings, Field(default_factory=AdminSettings)]
+    logs: Annotated[LogSettings, Field(default_factory=LogSettings)]
