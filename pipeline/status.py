@@ -12,7 +12,7 @@ class PartitionStatus:
     `position` is read up to, `committed` settled and told to Kafka, `end` what the partition holds.
     """
 
-    partition: TopicPartition
+    topic_partition: TopicPartition
     position: int | None = None
     committed: int | None = None
     end: int | None = None
@@ -29,7 +29,8 @@ class EngineStatus:
     """The engine at one moment.
 
     `reasons` says in safe sentences why the engine is not ready; it is empty when it is. `held` says why delivery
-    holds, None while it goes on.
+    holds, None while it goes on. `waiting_calls` are made and not on their way yet. `paused` tells that reading waits
+    for what is open to settle.
     """
 
     ready: bool
@@ -37,5 +38,7 @@ class EngineStatus:
     partitions: tuple[PartitionStatus, ...] = ()
     open_records: int = 0
     open_bytes: int = 0
-    in_flight_requests: int = 0
+    waiting_calls: int = 0
+    batches_in_flight: int = 0
     held: str | None = None
+    paused: bool = False
