@@ -1,0 +1,142 @@
+"""The client of the Track API: every attempt ends in a verdict, whatever happens on the wire."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import httpx
+import orjson
+
+from pipeline import __version__
+from pipeline.customerio.credentials import Credentials, CredentialSource
+from pipeline.customerio.failures import failure_verdict
+from pipeline.customerio.requests import REGION_PATH, HttpRequest, NoV1Request, batch_request, v1_request
+from pipeline.customerio.responses import batch_verdict
+from pipeline.customerio.verdicts import Fatal, Refusal, Refused, Retry, Verdict
+
+USER_AGENT = f"cio-pipeline/{__version__}"
+
+KEEPALIVE_EXPIRY_S = 4.0
+"""Idle connections are closed here before the server does it: a request on a closed one would be lost."""
+
+MAX_ANSWER_BYTES = 4 << 20
+"""The largest answer that is read; a batch of which every item is refused is answered with much less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, whole. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class TrackClient:
+    """Sends requests to one base URL, within one event loop. Methods may run concurrently."""
+
+    def __init__(
+        self,
+        credentials: CredentialSource,
+        base_url: str,
+        *,
+        deadline_s: float = 30.0,
+        max_connections: int = 16,
+        transport: httpx.AsyncBaseTransport | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Prepare; nothing is sent yet.
+
+        `deadline_s` bounds a whole attempt, from waiting for a connection to the last byte. `now` gives Unix time.
+        """
+        self._credentials_source = credentials
+        self._credentials = credentials()
+        self._base_url = base_url.rstrip("/")
+        self._deadline_s = deadline_s
+        self._now = now
+        self._client = httpx.AsyncClient(
+            transport=transport,
+            timeout=httpx.Timeout(deadline_s),
+            follow_redirects=False,
+            limits=httpx.Limits(
+                max_connections=max_connections,
+                max_keepalive_connections=max_connections,
+                keepalive_expiry=KEEPALIVE_EXPIRY_S,
+            ),
+        )
+
+    async def send_batch(self, payloads: Sequence[bytes]) -> Verdict:
+        """Send encoded operations as one v2 batch."""
+        return await self._send(batch_request(payloads), len(payloads))
+
+    async def send_single(self, payload: bytes) -> Verdict:
+        """Send one encoded operation by v1: an event too large for v2, or any in `api: v1` mode."""
+        request = v1_request(orjson.loads(payload))
+        if isinstance(request, NoV1Request):
+            return Refused((Refusal(request.text),))
+        return await self._send(request, 1)
+
+    async def ask_region(self) -> str | Verdict:
+        """Ask in which region the account lives: `us` or `eu`, or what kept us from knowing."""
+        answer = await self.exchange(HttpRequest("GET", REGION_PATH))
+        if not isinstance(answer, Answer):
+            return answer
+        if answer.status != 200:
+            return batch_verdict(answer.status, answer.headers, answer.body, 1, self._now())
+        try:
+            region = orjson.loads(answer.body)["region"]
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            region = None
+        if region in {"us", "eu"}:
+            return str(region)
+        return Fatal("the answer does not tell the region", "check customerio.base_url and any proxy", 200)
+
+    async def exchange(self, request: HttpRequest) -> Answer | Retry:
+        """Make one request, and after a 401 another one if the credentials have changed since."""
+        used = self._credentials
+        answer = await self._attempt(request, used)
+        if isinstance(answer, Answer) and answer.status == 401 and self._renewed(used):
+            return await self._attempt(request, self._credentials)
+        return answer
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+    async def _send(self, request: HttpRequest, operations: int) -> Verdict:
+        answer = await self.exchange(request)
+        if not isinstance(answer, Answer):
+            return answer
+        return batch_verdict(answer.status, answer.headers, answer.body, operations, self._now())
+
+    async def _attempt(self, request: HttpRequest, credentials: Credentials) -> Answer | Retry:
+        headers = {
+            "authorization": credentials.authorization,
+            "content-type": "application/json",
+            "user-agent": USER_AGENT,
+        }
+        try:
+            async with (
+                asyncio.timeout(self._deadline_s),
+                self._client.stream(
+                    request.method, self._base_url + request.path, content=request.body, headers=headers
+                ) as response,
+            ):
+                body = bytearray()
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > MAX_ANSWER_BYTES:
+                        return Retry("the answer is too large to be Customer.io's", outcome_unknown=True)
+                return Answer(response.status_code, dict(response.headers), bytes(body))
+        except Exception as error:  # whatever a transport leaks must not end the sender
+            return failure_verdict(error)
+
+    def _renewed(self, used: Credentials) -> bool:
+        """Read the credentials again after `used` were refused; tell whether others are there now."""
+        if self._credentials is used:
+            try:
+                self._credentials = self._credentials_source()
+            except Exception:  # an unreadable secret file leaves the old credentials and their 401
+                return False
+        return self._credentials != used
