@@ -1,0 +1,1 @@
+"""What an operator looks at: logs, metrics, health and state."""

@@ -1,0 +1,144 @@
+"""The admin server: metrics, health and state over HTTP, in a thread of its own."""
+
+import dataclasses
+import errno
+import socket
+from collections.abc import Callable
+from threading import Thread
+from typing import Any
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from pipeline import __version__
+from pipeline.errors import ConfigurationError
+from pipeline.operations.metrics import Metrics
+from pipeline.status import EngineStatus
+from pipeline.tally import Tally
+
+STOP_WAIT_S = 5.0
+
+
+def admin_application(tally: Tally, status: Callable[[], EngineStatus]) -> Starlette:
+    """Return the application: /metrics, /healthz, /readyz and /api/status."""
+    metrics = Metrics(tally, status)
+
+    def show_metrics(_request: Request) -> Response:
+        return Response(metrics.render(), media_type=CONTENT_TYPE_LATEST)
+
+    def show_health(_request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    def show_readiness(_request: Request) -> Response:
+        now = status()
+        body = {"ready": now.ready, "reasons": list(now.reasons)}
+        return JSONResponse(body, status_code=200 if now.ready else 503)
+
+    def show_status(_request: Request) -> Response:
+        return JSONResponse(status_document(tally, status()))
+
+    return Starlette(
+        routes=[
+            Route("/metrics", show_metrics),
+            Route("/healthz", show_health),
+            Route("/readyz", show_readiness),
+            Route("/api/status", show_status),
+        ]
+    )
+
+
+def status_document(tally: Tally, status: EngineStatus) -> dict[str, Any]:
+    """Return tally and status as plain data for JSON."""
+    picture = dataclasses.asdict(status)
+    picture["partitions"] = [
+        {
+            "topic": partition.topic_partition.topic,
+            "partition": partition.topic_partition.partition,
+            "position": partition.position,
+            "committed": partition.committed,
+            "end": partition.end,
+            "lag": partition.lag,
+        }
+        for partition in status.partitions
+    ]
+    counts = {
+        "records": sum(dict(tally.records).values()),
+        "settled": sum(dict(tally.settled).values()),
+        "skipped": dict(tally.skipped),
+        "calls": dict(tally.calls),
+        "delivered": dict(tally.delivered),
+        "dead_letters": dict(tally.dead_letters),
+        "requests": dict(tally.requests),
+        "commits": dict(tally.commits),
+    }
+    return {"version": __version__, **picture, "counts": counts}
+
+
+class AdminServer:
+    """Serves an application on one address until it is stopped."""
+
+    def __init__(self, listen: str, application: Starlette) -> None:
+        self._listen = listen
+        self._socket: socket.socket | None = None
+        self._server = uvicorn.Server(
+            uvicorn.Config(application, log_config=None, access_log=False, lifespan="off", ws="none")
+        )
+        self._thread = Thread(target=self._serve, name="admin", daemon=True)
+
+    def start(self) -> None:
+        """Begin to serve; the address answers when this returns.
+
+        Raises:
+            ConfigurationError: the address cannot be listened on.
+        """
+        self._socket = _bound(self._listen)
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        """The address it listens on, with the real port where port 0 was asked for."""
+        if self._socket is None:
+            return self._listen
+        host, port = self._socket.getsockname()[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def stop(self) -> None:
+        """Stop serving; connections that are open are closed."""
+        if self._socket is None:
+            return
+        self._server.should_exit = True
+        self._thread.join(STOP_WAIT_S)
+        self._server.force_exit = True
+        self._socket.close()
+
+    def _serve(self) -> None:
+        if self._socket is not None:
+            self._server.run(sockets=[self._socket])
+
+
+def _bound(listen: str) -> socket.socket:
+    host, _, port = listen.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, int(port)))
+        bound.listen(128)
+    except OSError as error:
+        bound.close()
+        raise ConfigurationError(_refusal(listen, error)) from None
+    return bound
+
+
+def _refusal(listen: str, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"admin.listen: {listen} is in use by another program; end that one, choose another port,"
+            " or set admin.listen to off"
+        )
+    return f"admin.listen: cannot listen on {listen}: {error.strerror}"

@@ -1,0 +1,51 @@
+"""The closed list of metrics: their names, labels and meanings. Boards and alarms hang on it; changes are announced."""
+
+from typing import NamedTuple
+
+
+class Metric(NamedTuple):
+    """One name of the list. Counters are exported with `_total` at the end."""
+
+    name: str
+    description: str
+    labels: tuple[str, ...] = ()
+
+
+_PARTITION = ("topic", "partition")
+
+COUNTERS = (
+    Metric("cio_pipeline_records", "Records read from Kafka.", _PARTITION),
+    Metric(
+        "cio_pipeline_records_settled",
+        "Records that are done: skipped, delivered, or safe in the dead letters.",
+        _PARTITION,
+    ),
+    Metric(
+        "cio_pipeline_records_skipped", "Records without a call: unmatched, or dropped by a rule.", ("cause",)
+    ),
+    Metric("cio_pipeline_calls", "Calls made by the mapping.", ("kind",)),
+    Metric("cio_pipeline_calls_delivered", "Calls that Customer.io has confirmed.", ("kind",)),
+    Metric("cio_pipeline_dead_letters", "Entries made for the dead letters.", ("reason",)),
+    Metric("cio_pipeline_requests", "Requests to Customer.io by what became of them.", ("verdict",)),
+    Metric("cio_pipeline_request_bytes", "Bytes of request bodies sent."),
+    Metric("cio_pipeline_request_seconds", "Seconds spent waiting for answers, all requests added up."),
+    Metric("cio_pipeline_commits", "Commits of offsets: committed or refused.", ("result",)),
+    Metric("cio_pipeline_timestamps_clamped", "Timestamps of the future that were set to now."),
+)
+
+GAUGES = (
+    Metric("cio_pipeline_build_info", "Always 1; the label tells the version.", ("version",)),
+    Metric("cio_pipeline_ready", "1 while the pipeline is ready, else 0; /readyz tells why not."),
+    Metric("cio_pipeline_delivery_held", "1 while delivery holds because a person is needed."),
+    Metric("cio_pipeline_reading_paused", "1 while reading waits for what is open to settle."),
+    Metric("cio_pipeline_open_records", "Records read and not settled."),
+    Metric("cio_pipeline_open_bytes", "Bytes of records and calls not settled."),
+    Metric("cio_pipeline_waiting_calls", "Calls made and not on their way yet."),
+    Metric("cio_pipeline_requests_in_flight", "Batches on their way to Customer.io."),
+    Metric("cio_pipeline_partition_lag_records", "Records of the partition not settled yet.", _PARTITION),
+    Metric(
+        "cio_pipeline_partition_end_offset", "The end of the partition, as last told by Kafka.", _PARTITION
+    ),
+    Metric("cio_pipeline_partition_committed_offset", "The offset that is committed.", _PARTITION),
+    Metric("cio_pipeline_partition_position", "The offset that is read next.", _PARTITION),
+)

@@ -1,0 +1,117 @@
+"""The admin server over real sockets: what each address answers, and what happens when it cannot listen."""
+
+import json
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from pipeline import __version__
+from pipeline.errors import ConfigurationError
+from pipeline.operations.admin import AdminServer, admin_application
+from pipeline.records import TopicPartition
+from pipeline.status import EngineStatus, PartitionStatus
+from pipeline.tally import Tally
+
+READY = EngineStatus(
+    ready=True, partitions=(PartitionStatus(TopicPartition("shop", 0), position=5, committed=4, end=9),)
+)
+
+
+@contextmanager
+def served(status: EngineStatus = READY, tally: Tally | None = None) -> Iterator[str]:
+    server = AdminServer("127.0.0.1:0", admin_application(tally or Tally(), lambda: status))
+    server.start()
+    try:
+        yield f"http://{server.address}"
+    finally:
+        server.stop()
+
+
+def get(url: str) -> tuple[int, str, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return answer.status, answer.headers["content-type"], answer.read().decode()
+    except urllib.error.HTTPError as answer:
+        with answer:
+            return answer.code, answer.headers["content-type"], answer.read().decode()
+
+
+def test_metrics_are_served_in_prometheus_format() -> None:
+    with served() as url:
+        status, content_type, body = get(f"{url}/metrics")
+    assert status == 200
+    assert content_type.startswith("text/plain; version=")
+    assert f'cio_pipeline_build_info{{version="{__version__}"}} 1.0' in body
+
+
+def test_the_process_is_healthy_while_it_answers() -> None:
+    with served(EngineStatus(ready=False, reasons=("stopped",))) as url:
+        assert get(f"{url}/healthz")[0] == 200
+
+
+def test_ready_is_200_and_not_ready_is_503_with_every_reason() -> None:
+    with served() as url:
+        assert get(f"{url}/readyz")[0] == 200
+    reasons = ("no partition is assigned", "delivery holds: the credentials are refused")
+    with served(EngineStatus(ready=False, reasons=reasons)) as url:
+        status, _, body = get(f"{url}/readyz")
+    assert status == 503
+    assert json.loads(body) == {"ready": False, "reasons": list(reasons)}
+
+
+def test_the_status_tells_everything_as_json() -> None:
+    tally = Tally()
+    tally.records[TopicPartition("shop", 0)] = 5
+    tally.skipped["unmatched"] = 2
+    with served(tally=tally) as url:
+        document = json.loads(get(f"{url}/api/status")[2])
+    assert document["ready"] is True
+    assert document["partitions"] == [
+        {"topic": "shop", "partition": 0, "position": 5, "committed": 4, "end": 9, "lag": 5}
+    ]
+    assert document["counts"]["records"] == 5
+    assert document["counts"]["skipped"] == {"unmatched": 2}
+
+
+def test_an_unknown_address_is_404() -> None:
+    with served() as url:
+        assert get(f"{url}/nothing")[0] == 404
+
+
+def test_a_port_in_use_is_a_clear_sentence_and_leaves_no_thread() -> None:
+    before = threading.active_count()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        server = AdminServer(listen, admin_application(Tally(), lambda: READY))
+        with pytest.raises(ConfigurationError, match=f"admin.listen: {listen} is in use by another program"):
+            server.start()
+        server.stop()
+    assert threading.active_count() == before
+
+
+def test_an_address_that_is_not_ours_is_a_clear_sentence() -> None:
+    server = AdminServer("192.0.2.1:9464", admin_application(Tally(), lambda: READY))
+    with pytest.raises(ConfigurationError, match=r"admin\.listen: cannot listen on 192\.0\.2\.1:9464: "):
+        server.start()
+
+
+def test_after_stop_nothing_answers_and_no_thread_is_left() -> None:
+    before = threading.active_count()
+    with served() as url:
+        get(f"{url}/healthz")
+    with pytest.raises(urllib.error.URLError):
+        get(f"{url}/healthz")
+    assert threading.active_count() == before
+
+
+def test_the_same_address_can_be_served_again_at_once() -> None:
+    with served() as url:
+        get(f"{url}/healthz")
+    again = AdminServer(url.removeprefix("http://"), admin_application(Tally(), lambda: READY))
+    again.start()
+    again.stop()

@@ -1,0 +1,121 @@
+"""The metrics are a promise: boards and alarms hang on their names and labels."""
+
+from collections import Counter
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from pipeline import __version__
+from pipeline.calls import CallKind, Reason
+from pipeline.operations.metric_list import COUNTERS, GAUGES
+from pipeline.operations.metrics import Metrics
+from pipeline.records import TopicPartition
+from pipeline.status import EngineStatus, PartitionStatus
+from pipeline.tally import Tally
+
+SHOP = TopicPartition("shop", 3)
+
+
+def busy_tally() -> Tally:
+    return Tally(
+        records=Counter({SHOP: 10}),
+        skipped=Counter({"unmatched": 1}),
+        calls=Counter({CallKind.TRACK: 8}),
+        delivered=Counter({CallKind.TRACK: 7}),
+        dead_letters=Counter({Reason.TOO_LARGE: 1}),
+        requests=Counter({"delivered": 2}),
+        request_bytes=900,
+        request_seconds=0.5,
+        settled=Counter({SHOP: 9}),
+        commits=Counter({"committed": 4}),
+        clamped_timestamps=2,
+    )
+
+
+def busy_status() -> EngineStatus:
+    return EngineStatus(
+        ready=False,
+        reasons=("no partition is assigned",),
+        partitions=(PartitionStatus(SHOP, position=30, committed=20, end=50),),
+        open_records=1,
+        open_bytes=99,
+        waiting_calls=3,
+        batches_in_flight=2,
+        held="wrong credentials",
+        paused=True,
+    )
+
+
+def samples(tally: Tally, status: EngineStatus) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    families = text_string_to_metric_families(Metrics(tally, lambda: status).render().decode())
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_every_metric_of_the_list_is_exported_with_its_labels_and_none_besides() -> None:
+    exported = {
+        (name, tuple(label for label, _ in labels))
+        for name, labels in samples(busy_tally(), busy_status())
+        if name.startswith("cio_pipeline_")
+    }
+    listed = {(f"{metric.name}_total", tuple(sorted(metric.labels))) for metric in COUNTERS}
+    listed |= {(metric.name, tuple(sorted(metric.labels))) for metric in GAUGES}
+    assert exported == listed
+
+
+def test_each_value_is_the_one_that_was_counted() -> None:
+    values = samples(busy_tally(), busy_status())
+    partition = (("partition", "3"), ("topic", "shop"))
+    assert values["cio_pipeline_records_total", partition] == 10
+    assert values["cio_pipeline_records_settled_total", partition] == 9
+    assert values["cio_pipeline_records_skipped_total", (("cause", "unmatched"),)] == 1
+    assert values["cio_pipeline_calls_total", (("kind", "track"),)] == 8
+    assert values["cio_pipeline_calls_delivered_total", (("kind", "track"),)] == 7
+    assert values["cio_pipeline_dead_letters_total", (("reason", "too_large"),)] == 1
+    assert values["cio_pipeline_requests_total", (("verdict", "delivered"),)] == 2
+    assert values["cio_pipeline_request_bytes_total", ()] == 900
+    assert values["cio_pipeline_request_seconds_total", ()] == 0.5
+    assert values["cio_pipeline_commits_total", (("result", "committed"),)] == 4
+    assert values["cio_pipeline_timestamps_clamped_total", ()] == 2
+    assert values["cio_pipeline_build_info", (("version", __version__),)] == 1
+    assert values["cio_pipeline_ready", ()] == 0
+    assert values["cio_pipeline_delivery_held", ()] == 1
+    assert values["cio_pipeline_reading_paused", ()] == 1
+    assert values["cio_pipeline_open_records", ()] == 1
+    assert values["cio_pipeline_open_bytes", ()] == 99
+    assert values["cio_pipeline_waiting_calls", ()] == 3
+    assert values["cio_pipeline_requests_in_flight", ()] == 2
+    assert values["cio_pipeline_partition_lag_records", partition] == 30
+    assert values["cio_pipeline_partition_end_offset", partition] == 50
+    assert values["cio_pipeline_partition_committed_offset", partition] == 20
+    assert values["cio_pipeline_partition_position", partition] == 30
+
+
+def test_kinds_and_reasons_are_there_before_the_first_of_them() -> None:
+    values = samples(Tally(), EngineStatus(ready=True))
+    for kind in CallKind:
+        assert values["cio_pipeline_calls_delivered_total", (("kind", kind.value),)] == 0
+    for reason in Reason:
+        assert values["cio_pipeline_dead_letters_total", (("reason", reason.value),)] == 0
+
+
+def test_what_is_unknown_is_left_out_and_not_called_zero() -> None:
+    status = EngineStatus(ready=True, partitions=(PartitionStatus(SHOP, position=5),))
+    names = {name for name, _ in samples(Tally(), status)}
+    assert "cio_pipeline_partition_position" in names
+    assert "cio_pipeline_partition_lag_records" not in names
+    assert "cio_pipeline_partition_end_offset" not in names
+
+
+def test_the_process_itself_is_measured_too() -> None:
+    names = {name for name, _ in samples(Tally(), EngineStatus(ready=True))}
+    assert {"process_resident_memory_bytes", "process_open_fds", "process_cpu_seconds_total"} <= names
+
+
+def test_every_name_says_its_unit_or_what_it_counts_and_every_metric_is_described() -> None:
+    for metric in (*COUNTERS, *GAUGES):
+        assert metric.description.endswith("."), metric.name
+        assert metric.name.startswith("cio_pipeline_")
+        assert not metric.name.endswith("_total"), "the exporter adds it"
