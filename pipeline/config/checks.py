@@ -19,7 +19,7 @@ def missing(data: dict[str, Any]) -> Iterator[Finding]:
         if not isinstance(given, dict) or model is None:
             continue
         for name, field in model.model_fields.items():
-            if field.is_required() and given.get(name) is None and name not in given:
+            if field.is_required() and given.get(name) is None:
                 path = (section, name)
                 yield path, f"'{section}.{name}' is missing; set it here or as {variable(path)}"
     yield from _missing_secrets(data.get("customerio"))

@@ -83,9 +83,24 @@ def _with_sections(document: Document) -> Document:
     if document.data is not None and not isinstance(document.data, dict):
         text = "the configuration must be sections with settings, such as 'kafka:'"
         raise DocumentError([document.problem(Location(document.file, 1, 1), "wrong-value", text)])
-    given = document.data or {}
-    empty: dict[str, Any] = {name: {} for name in Settings.model_fields if given.get(name) is None}
-    return replace(document, data={**given, **empty})
+    data: dict[str, Any] = {name: {} for name in Settings.model_fields}
+    for name, section in (document.data or {}).items():
+        if section is not None:
+            data[name] = _without_blanks(name, section)
+    return replace(document, data=data)
+
+
+def _without_blanks(name: str, section: Any) -> Any:
+    """Leave out settings that are needed but written without a value: they are missing, not wrong."""
+    field = Settings.model_fields.get(name)
+    if not isinstance(section, dict) or field is None or field.annotation is None:
+        return section
+    known = field.annotation.model_fields
+    return {
+        key: value
+        for key, value in section.items()
+        if value is not None or key not in known or not known[key].is_required()
+    }
 
 
 def _validated(document: Document, problems: list[Problem]) -> Settings | None:
