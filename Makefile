@@ -62,6 +62,10 @@ typecheck: setup ## Check types, tests included.
 layers: setup ## Check that imports run one way.
 	@$(VENV)/bin/lint-imports
 
+.PHONY: docs
+docs: setup ## Write docs/configuration.md anew from the settings.
+	@$(PY) -m pipeline.config.reference > docs/configuration.md
+
 .PHONY: wheel
 wheel: setup ## Build the wheel into dist/.
 	@$(PY) -m hatchling build -t wheel

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.config.fields import BrokerAddresses, Count, OneOrMoreTexts, Seconds, Section, Start, Text
+from pipeline.config.secrets import Secret
 
 PropertyValue = str | bool | int | float
 
@@ -87,6 +88,15 @@ class KafkaSettings(Section):
             description="Files that hold the value of a property, for passwords: `sasl.password: /run/secrets/kafka`.",
         ),
     ]
+
+    def client_properties(self) -> dict[str, PropertyValue]:
+        """Return the client properties that were asked for, those from files read now.
+
+        Raises:
+            ConfigurationError: a file cannot be read or is empty.
+        """
+        from_files = {name: Secret(file=file).reveal() for name, file in self.property_files.items()}
+        return {**self.properties, **from_files}
 
     def refused(self) -> Iterator[tuple[str, str]]:
         """Yield each property that would break a guarantee, and why."""

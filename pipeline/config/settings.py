@@ -113,10 +113,10 @@ class DeliverySettings(Section):
     max_open_bytes: Annotated[
         Count,
         Field(description="Bytes of records and calls that may be unsettled; beyond it reading pauses."),
-    ] = 64_000_000
+    ] = 67_108_864
     max_open_records: Annotated[
         Count, Field(description="Records that may be unsettled; beyond it reading pauses.")
-    ] = 100_000
+    ] = 50_000
     poll_max_records: Annotated[
         Count, Field(le=10_000, description="The most records taken from Kafka at once.")
     ] = 1_000

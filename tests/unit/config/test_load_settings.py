@@ -7,7 +7,7 @@ import pytest
 from pipeline.config import Settings, load_settings
 from pipeline.config.kafka import REFUSED_PROPERTIES
 from pipeline.documents import DocumentError, Problem
-from pipeline.errors import ExitStatus
+from pipeline.errors import ConfigurationError, ExitStatus
 
 COMPLETE = """\
 kafka:
@@ -113,6 +113,20 @@ def test_a_secret_in_a_file_is_read_at_each_use(file: Path) -> None:
     assert secret.reveal() == "first"
     (file.parent / "key").write_text("second\n")
     assert secret.reveal() == "second"
+
+
+def test_properties_in_files_are_read_when_the_client_is_made(file: Path) -> None:
+    loaded = settings(
+        file,
+        CIO_PIPELINE__KAFKA__PROPERTIES__SASL_USERNAME="shop",
+        CIO_PIPELINE__KAFKA__PROPERTIES__SASL_PASSWORD_FILE="password",
+    )
+    with pytest.raises(
+        ConfigurationError, match="password: cannot read the secret: No such file or directory"
+    ):
+        loaded.kafka.client_properties()
+    (file.parent / "password").write_text("hunter2\n")
+    assert loaded.kafka.client_properties() == {"sasl.username": "shop", "sasl.password": "hunter2"}
 
 
 def test_no_repr_shows_a_secret(file: Path) -> None:
