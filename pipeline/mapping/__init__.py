@@ -1,0 +1,1 @@
+"""The rules: YAML to a function from events to calls."""
