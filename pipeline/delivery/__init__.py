@@ -1,0 +1,1 @@
+"""Calls on their way: lanes, batches, retries and the sender."""
