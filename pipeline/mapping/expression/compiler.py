@@ -239,6 +239,8 @@ class Compiler:
         if special is not None and not (self.standard and node.value != "not_null"):
             return special(self, node, current)
         function = REGISTRY[node.value]
+        if not self.standard:
+            _check_references(function, node)
         arguments = [self.argument(child, current) for child in node.children]
         return self.call(function, arguments)
 
@@ -288,6 +290,16 @@ class Compiler:
             return None if self.standard or function.accept_null else f"{argument.code} is not None"
         tests = [_TESTS[kind].format(argument.code) for kind in wanted.split("|")]
         return tests[0] if len(tests) == 1 else f"({' or '.join(tests)})"
+
+
+def _check_references(function: Function, node: Node) -> None:
+    for index, child in enumerate(node.children):
+        wanted = function.parameter(index) == "expref"
+        if wanted and child.kind != "expref":
+            text = f"argument {index + 1} of {function.name}() is an expression: write & before it"
+            raise ExpressionError(text, child.offset or node.offset, "invalid-type")
+        if child.kind == "expref" and not wanted:
+            raise ExpressionError(f"{function.name}() takes no expression (&...) here", node.offset, "invalid-type")
 
 
 def _equality(held: str, other: str, right: Value, *, negated: bool) -> str:

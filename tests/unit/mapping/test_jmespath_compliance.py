@@ -65,13 +65,11 @@ def test_all_908_official_cases_pass_by_the_standard() -> None:
     assert len(suite) == 908
 
 
-def test_exactly_five_official_cases_differ_under_the_null_policy() -> None:
-    """Each of them passes null to a function; none of the valid cases is refused for betraying its author."""
+def test_only_calls_with_null_differ_under_the_null_policy() -> None:
+    """And no valid case is refused for betraying its author."""
     different = {
         case.expression: outcome(case, standard=False)
         for case in cases()
         if case.error in {None, "invalid-type"} and outcome(case, standard=False) != expected(case)
     }
-    assert different == dict.fromkeys(
-        ["map(&a, badkey)", "max(badkey)", "min(badkey)", "sort(badkey)", "sort_by(badkey, &a)"], "null"
-    )
+    assert different == dict.fromkeys(["map(&a, badkey)", "max(abc)", "min(abc)", "sort(abc)"], "null")
