@@ -12,13 +12,11 @@ CANDIDATES := python3 python3.13 python3.12 python3.11 python
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c '$(USABLE)' 2>/dev/null && echo $(name))))
 
-# CIO_TEST=all runs the full suite at full size.
+# tests/conftest.py chooses the tests; this says what it leaves out.
 ifeq ($(CIO_TEST),all)
-MARKS := not slow
-LEFT_OUT := tests marked slow (minutes each; run one with: $(PY) -m pytest -m slow PATH)
+LEFT_OUT := tests marked slow (minutes each; by name: $(PY) -m pytest -m slow)
 else
-MARKS := not slow and not full
-LEFT_OUT := tests marked full (real Kafka at full size and the like; run all with: make test CIO_TEST=all) and tests marked slow (minutes each)
+LEFT_OUT := tests marked full (large sizes and real Kafka; with them: make test CIO_TEST=all) and slow (minutes each)
 endif
 
 .PHONY: help
@@ -42,7 +40,7 @@ demo: setup ## See it work: a local broker, a local Customer.io and the real pip
 .PHONY: test
 test: lint typecheck layers ## Run every check and the everyday test suite (CIO_TEST=all: the full suite).
 	@echo "Left out: $(LEFT_OUT)"
-	@$(PY) -m pytest -m "$(MARKS)"
+	@$(PY) -m pytest
 
 .PHONY: lint
 lint: setup ## Check style and formatting.
