@@ -109,8 +109,9 @@ class CallSource(NamedTuple):
 class Call:
     """One call to Customer.io, complete and within its limits, still without a wire format.
 
-    `timestamp` is in Unix seconds. `event_id` is what the rule itself gave, if it did. `secondary` is the person that
-    a merge ends. `options` holds what only one kind of call has: `device`, `relationships`, `request`.
+    `timestamp` is in Unix seconds. `event_id` is what the rule itself gave, if it did; `sole` tells that the rule makes
+    this one call only, so that an event id of its own may stand as it is. `secondary` is the person that a merge ends.
+    `options` holds what only one kind of call has: `device`, `relationships`, `request`.
     """
 
     source: CallSource
@@ -119,6 +120,7 @@ class Call:
     name: str | None = None
     timestamp: int | float | None = None
     event_id: str | None = None
+    sole: bool = False
     secondary: Identity | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 

@@ -23,7 +23,7 @@ class Tally:
     delivered: Counter[CallKind] = field(default_factory=Counter)
     """Calls confirmed by Customer.io."""
     dead_letters: Counter[Reason] = field(default_factory=Counter)
-    """Entries that are safe in the dead letters."""
+    """Entries made for the dead letters."""
     requests: Counter[str] = field(default_factory=Counter)
     """Requests by verdict."""
     request_bytes: int = 0

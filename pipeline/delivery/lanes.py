@@ -49,7 +49,9 @@ class Lanes:
         self._max_items = max_items
         self._linger_s = linger_s
         self._lanes: dict[int, _Lane] = {}
-        self._free: list[tuple[int, int]] = []  # a heap of (sequence of the first operation, lane): free lanes only
+        self._free: list[
+            tuple[int, int]
+        ] = []  # a heap of (sequence of the first operation, lane): free lanes only
         self._free_items = 0
         self._free_bytes = 0
         self._queued = 0
@@ -74,7 +76,7 @@ class Lanes:
                 heappush(self._free, (operation.sequence, operation.lane))
 
     def due_at(self) -> float | None:
-        """Return when the next batch is due on the monotonic clock: 0.0 when one is full, None when none can be made."""
+        """Return when the next batch is due (monotonic): 0.0 when one is full, None when none can be made."""
         if not self._free:
             return None
         if self._free_items >= self._max_items or self._free_bytes >= self._max_bytes:

@@ -1,6 +1,7 @@
 """What the engine knows about each partition that is assigned to it."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from heapq import heappop, heappush
 
 from pipeline.kafka.offsets import OffsetTracker
 from pipeline.records import TopicPartition
@@ -10,19 +11,36 @@ class AssignedPartition:
     """One partition during one assignment.
 
     The next assignment of the same partition gets a new object; what still refers to the old one finds `alive` False.
-    `committed` is the last offset that Kafka confirmed during this assignment. `commit_soon` is an offset that is to
-    be committed as soon as everything below it is settled, without waiting for the interval.
+    `committed` is the last offset that Kafka confirmed during this assignment.
     """
 
-    __slots__ = ("alive", "commit_soon", "committed", "open_bytes", "topic_partition", "tracker")
+    __slots__ = ("_urgent", "alive", "committed", "open_bytes", "topic_partition", "tracker")
 
     def __init__(self, topic_partition: TopicPartition) -> None:
         self.topic_partition = topic_partition
         self.tracker = OffsetTracker()
         self.open_bytes = 0
         self.committed: int | None = None
-        self.commit_soon: int | None = None
         self.alive = True
+        self._urgent: list[int] = []  # a heap
+
+    def commit_soon(self, offset: int) -> None:
+        """Ask that this next offset be committed as soon as everything below it is settled."""
+        heappush(self._urgent, offset)
+
+    @property
+    def is_commit_due(self) -> bool:
+        """Whether the watermark has reached an offset that should be committed without waiting for the interval."""
+        if not self._urgent:
+            return False
+        lowest = self.tracker.lowest_open
+        return lowest is None or lowest >= self._urgent[0]
+
+    def confirm(self, offset: int) -> None:
+        """Remember the offset that Kafka has now."""
+        self.committed = offset
+        while self._urgent and self._urgent[0] <= offset:
+            heappop(self._urgent)
 
 
 class Assignment:
@@ -32,7 +50,9 @@ class Assignment:
         self._partitions: dict[TopicPartition, AssignedPartition] = {}
 
     def add(self, topic_partitions: Iterable[TopicPartition]) -> None:
-        """Take partitions on, each with a new tracker."""
+        """Take partitions on, each with a new tracker, also where an older assignment was never taken away."""
+        topic_partitions = tuple(topic_partitions)
+        self.drop(topic_partitions)
         for topic_partition in topic_partitions:
             self._partitions[topic_partition] = AssignedPartition(topic_partition)
 
@@ -43,31 +63,32 @@ class Assignment:
             if dropped is not None:
                 dropped.alive = False
 
+    def are_open(self, topic_partitions: Iterable[TopicPartition]) -> bool:
+        """Tell whether any of these partitions has a record that is not settled."""
+        return any(
+            len(self._partitions[name].tracker) for name in topic_partitions if name in self._partitions
+        )
+
     def get(self, topic_partition: TopicPartition) -> AssignedPartition | None:
         """Return the partition, None when it is not ours."""
         return self._partitions.get(topic_partition)
 
-    def uncommitted(
-        self, positions: Mapping[TopicPartition, int | None], only: Iterable[TopicPartition] | None = None
-    ) -> dict[TopicPartition, int]:
-        """Return the offsets that may be committed and are above what was committed before."""
-        chosen = self._partitions if only is None else [p for p in only if p in self._partitions]
+    def uncommitted(self, positions: Mapping[TopicPartition, int | None]) -> dict[TopicPartition, int]:
+        """Return the offsets of these partitions that may be committed and are above what was committed before."""
         offsets = {}
-        for topic_partition in chosen:
-            partition = self._partitions[topic_partition]
-            offset = partition.tracker.committable(positions.get(topic_partition))
+        for name, position in positions.items():
+            partition = self._partitions[name]
+            offset = partition.tracker.committable(position)
             if offset is not None and (partition.committed is None or offset > partition.committed):
-                offsets[topic_partition] = offset
+                offsets[name] = offset
         return offsets
 
     def confirm(self, committed: Mapping[TopicPartition, int]) -> None:
         """Remember what Kafka confirmed."""
-        for topic_partition, offset in committed.items():
-            partition = self._partitions.get(topic_partition)
+        for name, offset in committed.items():
+            partition = self._partitions.get(name)
             if partition is not None:
-                partition.committed = offset
-                if partition.commit_soon is not None and partition.commit_soon <= offset:
-                    partition.commit_soon = None
+                partition.confirm(offset)
 
     @property
     def open_bytes(self) -> int:

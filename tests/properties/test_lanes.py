@@ -37,7 +37,9 @@ class LanesMachine(RuleBasedStateMachine):
     @rule(
         lane=st.integers(0, 4),
         size=st.integers(1, 700),
-        kind=st.sampled_from([CallKind.TRACK, CallKind.TRACK, CallKind.IDENTIFY, CallKind.DESTROY, CallKind.MERGE]),
+        kind=st.sampled_from(
+            [CallKind.TRACK, CallKind.TRACK, CallKind.IDENTIFY, CallKind.DESTROY, CallKind.MERGE]
+        ),
         partition=st.integers(0, 1),
     )
     def an_operation_is_added(self, lane: int, size: int, kind: CallKind, partition: int) -> None:
@@ -57,13 +59,17 @@ class LanesMachine(RuleBasedStateMachine):
         batch = self.lanes.take(self.now, flush=flush)
         if not batch:
             assert not (heads and flush), "a flush leaves nothing waiting in a free lane"
-            assert not (heads and heads[0].queued_at + LINGER_S <= self.now), "an operation outlived its linger"
+            assert not (heads and heads[0].queued_at + LINGER_S <= self.now), (
+                "an operation outlived its linger"
+            )
             return
         assert len(batch) <= MAX_ITEMS
         assert len(batch) == 1 or self.body_bytes(batch) <= MAX_BYTES
         lanes_taken = list(dict.fromkeys(operation.lane for operation in batch))
         assert not busy & set(lanes_taken), "a lane is in two batches"
-        assert lanes_taken == [head.lane for head in heads][: len(lanes_taken)], "an older lane was passed over"
+        assert lanes_taken == [head.lane for head in heads][: len(lanes_taken)], (
+            "an older lane was passed over"
+        )
         for lane in lanes_taken:
             mine = [operation for operation in batch if operation.lane == lane]
             assert mine == self.waiting[lane][: len(mine)], "order within the lane was lost"

@@ -1,0 +1,121 @@
+"""A record becomes operations in wire form, or reasons why not. Pure but for the clock."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pipeline.calls import COUNTED_KINDS, Call, CallFailure, CallSource, Identity, Mapped, Reason
+from pipeline.customerio.operations import encode_operation
+from pipeline.decode import Undecodable
+from pipeline.delivery.lanes import lane_of
+from pipeline.event_id import derived_event_id, event_id, is_ulid, record_digest
+from pipeline.records import Record
+
+
+class Mapper(Protocol):
+    """A rule set."""
+
+    def map(self, event: Any, record: Record, now: float) -> Mapped:
+        """Return the calls that the rules make of an event; never raises and never changes the event."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One call in wire form, not yet bound to an assignment."""
+
+    source: CallSource
+    identity: Identity | None
+    payload: bytes
+    lane: int
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """What became of a record. Without calls and failures it was skipped: `matched` tells whether a rule said so."""
+
+    calls: tuple[Prepared, ...] = ()
+    failures: tuple[CallFailure, ...] = ()
+    matched: bool = False
+
+
+_NOTHING = Translation()
+_DROPPED = Translation(matched=True)
+
+
+class Translator:
+    """Turns records into translations.
+
+    `namespace` is part of every event id. `item_max_bytes` bounds one operation. With `lane_by_record_key` all calls
+    of one Kafka key keep their order, else those of one identity do.
+    """
+
+    def __init__(
+        self,
+        mapper: Mapper,
+        now: Callable[[], float],
+        *,
+        decode: Callable[[bytes | None], Any],
+        namespace: str = "",
+        item_max_bytes: int,
+        identify_timestamp: bool = True,
+        lane_by_record_key: bool = False,
+    ) -> None:
+        self.mapper = mapper
+        self._now = now
+        self._decode = decode
+        self._namespace = namespace
+        self._item_max_bytes = item_max_bytes
+        self._identify_timestamp = identify_timestamp
+        self._lane_by_record_key = lane_by_record_key
+
+    def translate(self, record: Record) -> Translation:
+        """Return what becomes of a record; a bad record is a failure in the result, never an exception."""
+        event = self._decode(record.value)
+        if type(event) is Undecodable:
+            return Translation(failures=(CallFailure(None, Reason.UNDECODABLE, event.text),), matched=True)
+        mapped = self.mapper.map(event, record, self._now())
+        if not mapped.calls:
+            if mapped.failures:
+                return Translation(failures=mapped.failures, matched=True)
+            return _DROPPED if mapped.matched else _NOTHING
+        digest = record_digest(record)
+        prepared: list[Prepared] = []
+        failures = list(mapped.failures)
+        for call in mapped.calls:
+            made = self._prepare(call, record, digest)
+            if type(made) is Prepared:
+                prepared.append(made)
+            else:
+                failures.append(made)  # type: ignore[arg-type]
+        return Translation(tuple(prepared), tuple(failures), matched=True)
+
+    def _prepare(self, call: Call, record: Record, digest: str) -> Prepared | CallFailure:
+        source = call.source
+        payload = encode_operation(
+            call, self._event_id(call, record, digest), identify_timestamp=self._identify_timestamp
+        )
+        if type(payload) is not bytes:
+            return payload  # type: ignore[return-value]
+        if len(payload) > self._item_max_bytes:
+            text = f"the {source.kind} call has {len(payload):,} bytes; at most {self._item_max_bytes:,} are allowed"
+            return CallFailure(source, Reason.TOO_LARGE, text)
+        return Prepared(source, call.identity, payload, self._lane(call, record))
+
+    def _event_id(self, call: Call, record: Record, digest: str) -> str | None:
+        if call.source.kind not in COUNTED_KINDS:
+            return None
+        own = call.event_id
+        if own is None:
+            return event_id(self._namespace, record, digest, call.source)
+        if call.sole and is_ulid(own):
+            return own.upper()
+        return derived_event_id(self._namespace, own, call.source)
+
+    def _lane(self, call: Call, record: Record) -> int:
+        if self._lane_by_record_key and record.key is not None:
+            return lane_of(record.key)
+        if call.identity is not None:
+            return lane_of(call.identity.lane_key)
+        # A raw request without a person keeps the order of its key, or of its partition where there is none.
+        return lane_of(record.key if record.key is not None else str(record.topic_partition))
