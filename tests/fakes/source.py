@@ -137,7 +137,7 @@ class FakeSource:
 
     def _rebalance(self) -> None:
         target = self._log.target(self)
-        lost, bouncing = self._losing, self._bouncing
+        lost, bouncing = list(dict.fromkeys(self._losing)), self._bouncing
         self._losing, self._bouncing = [], []
         self._lose([p for p in lost if p in self._fetch])
         self._revoke([p for p in self._fetch if p not in target or p in bouncing])
