@@ -1,0 +1,155 @@
+"""The container image, as far as it can be tested without an engine: its build steps are run in a folder that holds
+only what the image's build would see, and the result is used as the image would use it.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from pipeline import __version__
+from tests.packaging.dockerfile import read_stages
+
+PROJECT = Path(__file__).parents[2]
+BUILD, FINAL = read_stages(PROJECT / "docker/Dockerfile")
+
+
+def interpreter() -> Path:
+    """A Python that every user of this machine can run, where there is one."""
+    system = Path("/usr/bin/python3")
+    usable = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))"
+    if system.exists() and subprocess.run([system, "-c", usable], check=False).returncode == 0:
+        return system
+    return Path(sys.executable)
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The program's folder after the build stage's own commands, run one by one, open to every user."""
+    context = tmp_path_factory.mktemp("context")
+    for source in BUILD.copied():
+        if (PROJECT / source).is_dir():
+            shutil.copytree(PROJECT / source, context / source, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(PROJECT / source, context / source)
+    with TemporaryDirectory(prefix="cio-pipeline-image-") as folder:
+        Path(folder).chmod(0o755)
+        target = Path(folder) / "cio-pipeline"
+        for command in BUILD.all("RUN"):
+            play(command, target, context)
+        yield target
+
+
+def play(command: str, target: Path, context: Path) -> None:
+    here = command.replace("/opt/cio-pipeline", str(target)).replace(
+        "python -m venv", f"{interpreter()} -m venv"
+    )
+    ran = subprocess.run(["sh", "-ec", here], cwd=context, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"
+
+
+def run(installed: Path, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the program with nothing of this project in sight."""
+    environment = {
+        "PATH": f"{installed}/bin:/usr/bin:/bin",
+        "HOME": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    return subprocess.run(
+        ["cio-pipeline", *arguments],
+        executable=installed / "bin/cio-pipeline",
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_the_installed_program_tells_its_version(installed: Path, tmp_path: Path) -> None:
+    result = run(installed, "--version", folder=tmp_path)
+    assert (result.returncode, result.stdout, result.stderr) == (0, f"cio-pipeline {__version__}\n", "")
+
+
+def test_what_init_writes_passes_its_own_tests_with_the_installed_program(
+    installed: Path, tmp_path: Path
+) -> None:
+    assert run(installed, "init", folder=tmp_path).returncode == 0
+    result = run(installed, "mapping", "test", "mappings/first.yaml", folder=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_every_preset_travels_in_the_wheel_and_passes_its_tests(installed: Path, tmp_path: Path) -> None:
+    (packages,) = (installed / "lib").glob("python*/site-packages")
+    presets = sorted((packages / "pipeline/presets").rglob("*.yaml"))
+    assert [file.relative_to(packages / "pipeline/presets") for file in presets] == [
+        file.relative_to(PROJECT / "mappings") for file in sorted((PROJECT / "mappings").rglob("*.yaml"))
+    ]
+    result = run(installed, "mapping", "test", *map(str, presets), folder=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_nothing_that_builds_is_left_inside(installed: Path) -> None:
+    names = {path.name for path in (installed / "bin").iterdir()}
+    assert "pip" not in names
+    (packages,) = (installed / "lib").glob("python*/site-packages")
+    inside = {path.name.partition("-")[0] for path in packages.iterdir()}
+    assert not inside & {"pip", "hatchling", "pytest", "mypy", "ruff", "hypothesis"}
+
+
+def test_the_versions_inside_are_the_tested_ones(installed: Path) -> None:
+    (packages,) = (installed / "lib").glob("python*/site-packages")
+    inside = {
+        path.name.removesuffix(".dist-info").lower().replace("_", "-")
+        for path in packages.glob("*.dist-info")
+    }
+    pins = {
+        line.replace("==", "-").lower().replace("_", "-")
+        for line in (PROJECT / "constraints.txt").read_text("utf-8").splitlines()
+        if not line.startswith("#")
+    }
+    assert inside - {f"cio-pipeline-{__version__}"} <= pins
+
+
+def test_every_file_that_is_copied_is_there_and_not_ignored() -> None:
+    ignore = (PROJECT / "docker/Dockerfile.dockerignore").read_text("utf-8").split()
+    assert ignore[0] == "*"
+    allowed = {line.removeprefix("!") for line in ignore if line.startswith("!")}
+    assert set(BUILD.copied()) == allowed
+    assert all((PROJECT / name).exists() for name in allowed)
+
+
+def test_the_image_runs_unprivileged_from_a_second_stage_and_starts_the_pipeline() -> None:
+    assert BUILD.name == "build"
+    assert FINAL.all("COPY") == ["--from=build /opt/cio-pipeline /opt/cio-pipeline"]
+    user = FINAL.all("USER")[-1].partition(":")[0]
+    assert int(user) > 0
+    assert FINAL.all("ENTRYPOINT") == ['["cio-pipeline"]']
+    assert FINAL.all("CMD") == ['["run", "--config", "/etc/cio-pipeline/pipeline.yaml"]']
+
+
+def test_both_stages_have_one_python_that_the_package_supports() -> None:
+    assert BUILD.image == FINAL.image
+    assert BUILD.image.startswith("python:3.1")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become someone else")
+def test_it_runs_as_nobody_from_a_folder_it_cannot_write(installed: Path) -> None:
+    result = subprocess.run(
+        [installed / "bin/cio-pipeline", "--version"],
+        cwd="/",
+        env={"PATH": "/usr/bin:/bin"},
+        user=65_534,
+        group=65_534,
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (0, f"cio-pipeline {__version__}\n"), result.stderr
