@@ -148,9 +148,10 @@ class Mapped:
     """What a rule set made of one event.
 
     `matched` tells whether any rule applied: with no call and no failure, a matched record was dropped by a rule that
-    says so, an unmatched one was meant for nobody.
+    says so, an unmatched one was meant for nobody. `clamped` counts timestamps of the future that were set to now.
     """
 
     calls: tuple[Call, ...] = ()
     failures: tuple[CallFailure, ...] = ()
     matched: bool = False
+    clamped: int = 0
