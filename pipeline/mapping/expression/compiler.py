@@ -299,7 +299,9 @@ def _check_references(function: Function, node: Node) -> None:
             text = f"argument {index + 1} of {function.name}() is an expression: write & before it"
             raise ExpressionError(text, child.offset or node.offset, "invalid-type")
         if child.kind == "expref" and not wanted:
-            raise ExpressionError(f"{function.name}() takes no expression (&...) here", node.offset, "invalid-type")
+            raise ExpressionError(
+                f"{function.name}() takes no expression (&...) here", node.offset, "invalid-type"
+            )
 
 
 def _equality(held: str, other: str, right: Value, *, negated: bool) -> str:

@@ -1,0 +1,68 @@
+"""A rule set: what maps events."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pipeline.calls import CallFailure, Mapped, Reason
+from pipeline.mapping.building import MappingLimits, Run, TooManyCallsError, failure_of, size_of
+from pipeline.mapping.plan import RulePlan
+from pipeline.mapping.rules import MappingFile, Unmatched
+from pipeline.records import Record
+
+_UNMATCHED = Mapped(failures=(CallFailure(None, Reason.UNMATCHED, "no rule matches"),))
+_NOTHING = Mapped()
+_DROPPED = Mapped(matched=True)
+
+
+class Apply(Protocol):
+    """The generated function: takes an event through the rules and tells whether one matched."""
+
+    def __call__(self, root: Any, record: Record, run: Run) -> bool:
+        """Add calls and failures to the run."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RuleSet:
+    """Compiled rules. Immutable: a changed file makes another rule set."""
+
+    rules: tuple[RulePlan, ...]
+    files: Mapping[str, MappingFile]
+    source: str
+    _apply: Apply
+    unmatched: Unmatched = Unmatched.SKIP
+    limits: MappingLimits = field(default_factory=MappingLimits)
+
+    def map(self, event: Any, record: Record, now: float) -> Mapped:
+        """Return the calls that the rules make of an event; `now` is Unix time.
+
+        Never raises, whatever JSON value the event is, and never changes it; the calls may share parts with it and
+        must not be changed either.
+        """
+        run = Run(record, now, self.limits, latest=now + self.limits.future_tolerance_seconds)
+        try:
+            matched = self._apply(event, record, run)
+        except TooManyCallsError as error:
+            return _too_many(str(error))
+        except Exception as error:
+            return Mapped(failures=(failure_of(error, None, None),), matched=True)
+        calls = run.calls
+        if not calls and not run.failures:
+            return _DROPPED if matched else self._none_matched()
+        if len(calls) > 1 and self._too_large(calls, record):
+            return _too_many(f"the calls of this record take more than {self.limits.max_bytes:,} bytes")
+        return Mapped(tuple(calls), tuple(run.failures), matched, run.clamped)
+
+    def _none_matched(self) -> Mapped:
+        return _UNMATCHED if self.unmatched is Unmatched.DEAD_LETTER else _NOTHING
+
+    def _too_large(self, calls: Sequence[Any], record: Record) -> bool:
+        if len(calls) > self.limits.max_calls:
+            raise TooManyCallsError
+        roughly = len(calls) * (record.size + 1_000)
+        return roughly > self.limits.max_bytes and size_of(list(calls)) > self.limits.max_bytes
+
+
+def _too_many(text: str) -> Mapped:
+    return Mapped(failures=(CallFailure(None, Reason.TOO_MANY_CALLS, text),), matched=True)
