@@ -112,8 +112,8 @@ class Delivery:
                 )
             case TooLarge(refusal):
                 await self._narrow(journey, indexes, refusal, Reason.TOO_LARGE)
-            case Retry() | Fatal():
-                raise AssertionError("the retry loop does not end with these")
+            case _:
+                raise AssertionError(f"no verdict about the calls: {type(verdict).__name__}")
 
     async def _narrow(
         self, journey: "_Journey", indexes: Sequence[int], refusal: Refusal, reason: Reason = Reason.REJECTED
