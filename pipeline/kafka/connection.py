@@ -1,0 +1,85 @@
+"""Whether the consumer reaches its brokers and its group's coordinator, from what the client reports."""
+
+from typing import Any
+
+import orjson
+import structlog
+from confluent_kafka import KafkaError, ThrottleEvent
+
+from pipeline.errors import RemoteRefusedError
+
+_log = structlog.get_logger(__name__)
+
+_COORDINATOR = "GroupCoordinator"
+_CONNECTION_ERRORS = frozenset(
+    {KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._ALL_BROKERS_DOWN, KafkaError._SSL}
+)
+
+
+class Connection:
+    """The last thing known about the connection.
+
+    `trouble` is a safe sentence for as long as something keeps the consumer from working; `statistics` are
+    the client's latest, as it gives them (librdkafka's STATISTICS.md).
+    """
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._brokers_down = False
+        self._trouble: str | None = None
+        self._coordinator_trouble: str | None = None
+        self._was_up = False
+        self.statistics: dict[str, Any] = {}
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps the consumer from its brokers or from its group; None when nothing does."""
+        return self._trouble or self._coordinator_trouble
+
+    def report_error(self, error: KafkaError) -> None:
+        """Take the client's report of an error that concerns no partition.
+
+        Raises:
+            RemoteRefusedError: the brokers refuse the credentials, and no connection has ever worked.
+        """
+        code = error.code()
+        if code == KafkaError._AUTHENTICATION:
+            self._authentication_failed(error)
+        elif code == KafkaError._ALL_BROKERS_DOWN:
+            self._brokers_down = True
+            self._note(self._trouble or f"no broker answers at {self._bootstrap_servers}")
+        elif code in _CONNECTION_ERRORS and error.str().startswith(_COORDINATOR):
+            self._coordinator_trouble = f"the group's coordinator cannot be reached: {error.str()}"
+        elif code in _CONNECTION_ERRORS and (self._brokers_down or not self._was_up):
+            self._note(f"no broker can be reached: {error.str()}")
+        else:
+            _log.debug("kafka_error", code=error.name(), text=error.str())
+
+    def report_statistics(self, text: str) -> None:
+        """Take the client's statistics, a JSON text."""
+        self.statistics = orjson.loads(text)
+        brokers = self.statistics.get("brokers", {}).values()
+        if any(broker.get("state") == "UP" for broker in brokers if broker.get("nodeid", -1) >= 0):
+            self.works()
+        if self.statistics.get("cgrp", {}).get("state") == "up":
+            self._coordinator_trouble = None
+
+    def report_throttling(self, event: ThrottleEvent) -> None:
+        """Take note that a broker makes us wait because of a quota."""
+        _log.debug("kafka_throttles", seconds=event.throttle_time)
+
+    def works(self) -> None:
+        """Take note that a broker answered."""
+        if self._trouble is not None:
+            _log.info("kafka_reached", bootstrap_servers=self._bootstrap_servers)
+        self._trouble, self._brokers_down, self._was_up = None, False, True
+
+    def _authentication_failed(self, error: KafkaError) -> None:
+        if not self._was_up:
+            raise RemoteRefusedError(f"Kafka refuses the credentials: {error.str()}; check kafka.properties")
+        self._note(f"a broker refuses the credentials: {error.str()}")
+
+    def _note(self, trouble: str) -> None:
+        if self._trouble is None:
+            _log.warning("kafka_unreachable", cause=trouble, then="trying again")
+        self._trouble = trouble

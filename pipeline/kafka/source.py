@@ -1,0 +1,242 @@
+"""The consumer behind the `Source` port: a member of a consumer group, owned by one thread."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from pipeline.errors import ConfigurationError
+from pipeline.kafka.callbacks import Callbacks
+from pipeline.kafka.commits import commit
+from pipeline.kafka.connection import Connection
+from pipeline.kafka.messages import MessageReader
+from pipeline.kafka.options import KafkaOptions
+from pipeline.kafka.partitions import Partitions
+from pipeline.kafka.placement import Placement
+from pipeline.kafka.refusals import refusal
+from pipeline.kafka.settings import client_configuration, without_secrets
+from pipeline.ports import AssignmentListener, CommitResult
+from pipeline.records import Record, TopicPartition
+
+_log = structlog.get_logger(__name__)
+
+_TOPIC_MISSING = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION})
+_HANDED_OUT_AT_ONCE = 10_000
+
+
+class KafkaSource:
+    """See `Source`. `skipped` counts records that an `out_of_range` policy passed over."""
+
+    def __init__(self, options: KafkaOptions, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._options = options
+        self._monotonic = monotonic
+        self._callbacks = Callbacks()
+        self._connection = Connection(options.bootstrap_servers)
+        self._partitions = Partitions()
+        self._consumer: Consumer | None = None
+        self._placement: Placement | None = None
+        self._joined = False
+        self._lost = False
+        self._reader = MessageReader()
+        self.skipped: Counter[TopicPartition] = Counter()
+
+    @property
+    def statistics(self) -> Mapping[str, Any]:
+        """The client's latest statistics, as librdkafka's STATISTICS.md describes them; empty at first."""
+        return self._connection.statistics
+
+    @property
+    def trouble(self) -> str | None:
+        """See `Source.trouble`."""
+        return self._connection.trouble
+
+    def start(self, listener: AssignmentListener) -> None:
+        """See `Source.start`. Brokers that cannot be reached are no error: `trouble` names them, `poll` goes on."""
+        consumer = self._new_consumer()
+        self._consumer = consumer
+        self._placement = Placement(consumer, self._options, self._partitions, self.skipped, self._monotonic)
+        self._require_topics(consumer)
+        guard = self._callbacks.guard
+        consumer.subscribe(
+            list(self._options.topics),
+            on_assign=guard(lambda _, partitions: self._on_assign(listener, partitions)),
+            on_revoke=guard(lambda _, partitions: self._on_revoke(listener, partitions)),
+            on_lost=guard(lambda _, partitions: self._on_lost(listener, partitions)),
+        )
+
+    def poll(self, max_records: int, timeout_s: float) -> Sequence[Record]:
+        """See `Source.poll`."""
+        self._callbacks.raise_kept()
+        consumer, placement = self._running()
+        if self.trouble is None:
+            placement.place()
+        messages = consumer.consume(min(max_records, _HANDED_OUT_AT_ONCE), timeout_s)
+        records, events = self._reader.read(messages)
+        if records:
+            self._connection.works()
+        for error, message in events:
+            self._take_event(error, message)
+        return records
+
+    def position(self, partition: TopicPartition) -> int | None:
+        """See `Source.position`."""
+        return self._placement.position(partition) if self._placement is not None else None
+
+    def commit(self, offsets: Mapping[TopicPartition, int]) -> CommitResult:
+        """See `Source.commit`.
+
+        It does not ask while the brokers are known to be out of reach: the client would wait up to a
+        session timeout.
+        """
+        consumer, _ = self._running()
+        if self._lost:
+            return CommitResult({}, "the assignment was lost")
+        if self.trouble is not None:
+            return CommitResult({}, self.trouble)
+        return commit(consumer, offsets, self._partitions)
+
+    def pause(self, partitions: Collection[TopicPartition]) -> None:
+        """See `Source.pause`."""
+        ours = self._partitions.set_paused(partitions, True)
+        if ours:
+            self._running()[0].pause(_kafka(ours))
+
+    def resume(self, partitions: Collection[TopicPartition]) -> None:
+        """See `Source.resume`."""
+        ours = self._partitions.set_paused(partitions, False)
+        if ours:
+            self._running()[0].resume(_kafka(ours))
+
+    def end_offsets(self) -> Mapping[TopicPartition, int]:
+        """See `Source.end_offsets`. The client asks for the ends at each statistics interval, paused or not."""
+        ends = {}
+        for partition in self._partitions:
+            [asked] = _kafka([partition])
+            _, high = self._running()[0].get_watermark_offsets(asked, cached=True)
+            if high >= 0:
+                ends[partition] = high
+        return ends
+
+    def close(self) -> None:
+        """See `Source.close`."""
+        if self._consumer is None:
+            return
+        self._consumer.close()
+        self._consumer, self._placement = None, None
+        self._callbacks.raise_kept()
+
+    # Starting
+
+    def _new_consumer(self) -> Consumer:
+        guard = self._callbacks.guard
+        configuration: dict[str, Any] = {
+            **client_configuration(self._options),
+            "error_cb": guard(self._connection.report_error),
+            "stats_cb": guard(self._connection.report_statistics),
+            "throttle_cb": guard(self._connection.report_throttling),
+        }
+        try:
+            return Consumer(configuration, logger=_ClientLog(self._callbacks))
+        except (KafkaException, ValueError, TypeError) as error:
+            text = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+            safe = without_secrets(text, self._options.properties)
+            raise ConfigurationError(f"the Kafka client refuses its settings: {safe}") from None
+
+    def _require_topics(self, consumer: Consumer) -> None:
+        try:
+            known = consumer.list_topics(timeout=self._options.lookup_timeout_s).topics
+        except KafkaException:
+            return  # The brokers cannot be asked now; the first poll begins to report why.
+        for topic in self._options.topics:
+            if not topic.startswith("^") and topic not in known:
+                raise self._topic_missing(topic)
+
+    def _topic_missing(self, topic: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"the topic {topic} does not exist at {self._options.bootstrap_servers}, or the user may not see it;"
+            " check kafka.topics"
+        )
+
+    def _running(self) -> tuple[Consumer, Placement]:
+        if self._consumer is None or self._placement is None:
+            raise RuntimeError("the source is not started, or closed")
+        return self._consumer, self._placement
+
+    # The group; called inside consume and close
+
+    def _on_assign(self, listener: AssignmentListener, assigned: list[KafkaPartition]) -> None:
+        consumer, _ = self._running()
+        if self._options.incremental:
+            consumer.incremental_assign(assigned)
+        else:
+            consumer.assign(assigned)
+        self._joined = True
+        partitions = _ours(assigned)
+        _log.info("partitions_assigned", partitions=[str(p) for p in partitions])
+        if partitions:
+            self._partitions.add(partitions, self._monotonic())
+            # The client remembers across assignments that a partition was paused.
+            consumer.resume(assigned)
+            listener.assigned(partitions)
+
+    def _on_revoke(self, listener: AssignmentListener, revoked: list[KafkaPartition]) -> None:
+        partitions = [p for p in _ours(revoked) if p in self._partitions]
+        _log.info("partitions_revoked", partitions=[str(p) for p in partitions])
+        try:
+            if partitions:
+                listener.revoked(partitions)
+        finally:
+            self._partitions.drop(partitions)
+
+    def _on_lost(self, listener: AssignmentListener, lost: list[KafkaPartition]) -> None:
+        partitions = [p for p in _ours(lost) if p in self._partitions]
+        _log.warning("partitions_lost", partitions=[str(p) for p in partitions])
+        self._lost = True
+        try:
+            if partitions:
+                listener.lost(partitions)
+        finally:
+            self._lost = False
+            self._partitions.drop(partitions)
+
+    # What comes between the records
+
+    def _take_event(self, error: KafkaError, message: Message) -> None:
+        topic, number, code = message.topic(), message.partition(), error.code()
+        state = (
+            None if topic is None or number is None else self._partitions.get(TopicPartition(topic, number))
+        )
+        if code == KafkaError._PARTITION_EOF:
+            if state is not None:
+                state.reached = message.offset()
+        elif code == KafkaError._AUTO_OFFSET_RESET:
+            if state is not None:
+                state.wants_start = True
+        elif code in _TOPIC_MISSING and not self._joined:
+            self._callbacks.keep(self._topic_missing(topic or ", ".join(self._options.topics)))
+        elif (final := refusal(error)) is not None:
+            self._callbacks.keep(final)
+        else:
+            _log.warning("kafka_error", code=error.name(), text=error.str(), topic=topic, partition=number)
+
+
+class _ClientLog:
+    """What the client itself has to say; of interest to who debugs it, since what matters is reported elsewhere."""
+
+    def __init__(self, callbacks: Callbacks) -> None:
+        self.log = callbacks.guard(self._log)
+
+    def _log(self, _level: int, text: str, *args: object) -> None:
+        _log.debug("kafka_client", text=text % args if args else text)
+
+
+def _ours(partitions: list[KafkaPartition]) -> list[TopicPartition]:
+    return [TopicPartition(p.topic, p.partition) for p in partitions]
+
+
+def _kafka(partitions: Collection[TopicPartition]) -> list[KafkaPartition]:
+    return [KafkaPartition(p.topic, p.partition) for p in partitions]
