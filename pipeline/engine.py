@@ -41,6 +41,9 @@ COMMIT_SOON_KINDS = frozenset({CallKind.DESTROY, CallKind.SUPPRESS, CallKind.MER
 """Calls whose repetition after a crash would hurt most: they are committed without waiting for the interval."""
 
 
+STARTING = EngineStatus(ready=False, reasons=("joining the consumer group",))
+
+
 class Translator(Protocol):
     """Record in, operations out."""
 
@@ -95,7 +98,7 @@ class Engine:
         self._commit_at = clock.monotonic() + options.commit_interval_s
         self._commit_refused: str | None = None
         self._status_at = 0.0
-        self.status = EngineStatus(ready=False, reasons=("joining the consumer group",))
+        self.status = STARTING
 
     # The loop
 
@@ -148,6 +151,7 @@ class Engine:
             return  # taken away in the very poll that returned it
         self._tally.records[name] += 1
         translation = self._translator.translate(record)
+        self._tally.clamped_timestamps += translation.clamped
         calls = len(translation.calls) + len(translation.failures)
         if calls == 0:
             # Never opened, so the position alone passes it.
@@ -281,7 +285,6 @@ class Engine:
 
     def assigned(self, partitions: Sequence[TopicPartition]) -> None:
         """Start afresh with each partition."""
-        _log.info("partitions_assigned", partitions=_names(partitions))
         self._assignment.add(partitions)
         if self._paused:
             self._source.pause(partitions)
@@ -291,12 +294,10 @@ class Engine:
         if not self._closing:
             self._drain(partitions)
             self._commit(partitions)
-        _log.info("partitions_revoked", partitions=_names(partitions))
         self._let_go(partitions)
 
     def lost(self, partitions: Sequence[TopicPartition]) -> None:
         """Give up what is in flight and commit nothing (G7)."""
-        _log.warning("partitions_lost", partitions=_names(partitions), then="another member reads them again")
         self._abandon(partitions)
         self._let_go(partitions)
 
@@ -382,7 +383,3 @@ class Engine:
             held=self._sender.held,
             paused=self._paused,
         )
-
-
-def _names(partitions: Iterable[TopicPartition]) -> list[str]:
-    return [str(partition) for partition in partitions]

@@ -32,11 +32,15 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """What became of a record. Without calls and failures it was skipped: `matched` tells whether a rule said so."""
+    """What became of a record. Without calls and failures it was skipped: `matched` tells whether a rule said so.
+
+    `clamped` counts timestamps of the future that were set to now.
+    """
 
     calls: tuple[Prepared, ...] = ()
     failures: tuple[CallFailure, ...] = ()
     matched: bool = False
+    clamped: int = 0
 
 
 _NOTHING = Translation()
@@ -88,7 +92,7 @@ class Translator:
                 prepared.append(made)
             else:
                 failures.append(made)  # type: ignore[arg-type]
-        return Translation(tuple(prepared), tuple(failures), matched=True)
+        return Translation(tuple(prepared), tuple(failures), matched=True, clamped=mapped.clamped)
 
     def _prepare(self, call: Call, record: Record, digest: str) -> Prepared | CallFailure:
         source = call.source

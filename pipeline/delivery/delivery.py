@@ -1,6 +1,7 @@
 """One batch to its end: attempts, waits, and the splitting that makes a bad call cost only itself (G4)."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from random import Random
 from typing import Protocol
@@ -40,7 +41,8 @@ class Api(Protocol):
 class Delivery:
     """Brings batches to their end, each in its own task of one loop.
 
-    `sleep` and `random` are passed in so that tests need neither wait nor luck.
+    `sleep` and `random` are passed in so that tests need neither wait nor luck. `may_send` is asked before each
+    attempt. `observe` is told of each attempt: its verdict, the bytes of its calls and the seconds it took.
     """
 
     def __init__(
@@ -51,6 +53,8 @@ class Delivery:
         random: Random,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         may_send: Callable[[], bool] = lambda: True,
+        monotonic: Callable[[], float] = time.monotonic,
+        observe: Callable[[Verdict, int, float], None] = lambda _verdict, _bytes, _seconds: None,
     ) -> None:
         self.hold = Hold()
         self._api = api
@@ -58,6 +62,8 @@ class Delivery:
         self._random = random
         self._sleep = sleep
         self._may_send = may_send
+        self._monotonic = monotonic
+        self._observe = observe
         self._retrying = AsyncRetrying(
             retry=retry_if_result(lambda verdict: isinstance(verdict, Retry | Fatal)),
             wait=WaitByVerdict(policy, random),
@@ -136,7 +142,9 @@ class Delivery:
                 raise LeaseLapsedError
             for index in indexes:
                 journey.attempts[index] += 1
+            started = self._monotonic()
             verdict = await self._api.send_batch(payloads)
+            self._observe(verdict, sum(map(len, payloads)), self._monotonic() - started)
             self._note(journey.batch.number, verdict, len(indexes))
             return verdict
 

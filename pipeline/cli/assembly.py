@@ -1,0 +1,160 @@
+"""The composition root: settings become objects, and objects become an engine."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from random import Random
+
+from pipeline.clock import SystemClock
+from pipeline.config import Settings
+from pipeline.customerio.client import TrackClient
+from pipeline.customerio.credentials import Credentials, CredentialSource
+from pipeline.customerio.regions import Region, base_url_for
+from pipeline.customerio.verdicts import Verdict
+from pipeline.deadletters.file import FileDeadLetters
+from pipeline.decode import decode_json
+from pipeline.delivery.delivery import Delivery
+from pipeline.delivery.lanes import Lanes
+from pipeline.delivery.retry import RetryPolicy
+from pipeline.delivery.sender import ThreadedSender
+from pipeline.engine import STARTING, Engine, EngineOptions
+from pipeline.kafka.options import KafkaOptions
+from pipeline.kafka.source import KafkaSource
+from pipeline.mapping import MappingLimits, RuleSet, load_rules
+from pipeline.operations.admin import AdminServer, admin_application
+from pipeline.status import EngineStatus
+from pipeline.tally import Tally
+from pipeline.translation import Translator
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """One consumer, from Kafka to Customer.io."""
+
+    engine: Engine
+    tally: Tally
+    rules: RuleSet
+    admin_address: str | None
+
+
+@contextmanager
+def open_pipeline(settings: Settings) -> Iterator[Pipeline]:
+    """Build a pipeline, with its admin server for as long as the block lasts. `engine.run` releases the rest.
+
+    Raises:
+        ConfigurationError: with what is wrong and what to do.
+    """
+    tally, clock = Tally(), SystemClock()
+    rules = load_rules(settings.mapping.files, limits=_mapping_limits(settings))
+    credentials = _credentials(settings)
+    credentials()  # an unreadable secret shows now and not at the first request
+    engine: list[Engine] = []
+    with ExitStack() as closing:
+        admin = _start_admin(settings, tally, lambda: engine[0].status if engine else STARTING, closing)
+        engine.append(
+            Engine(
+                source=KafkaSource(_kafka_options(settings)),
+                dead_letters=FileDeadLetters(settings.deadletters.file),
+                sender=_sender(settings, credentials, tally),
+                translator=_translator(settings, rules, clock),
+                lanes=_lanes(settings),
+                clock=clock,
+                tally=tally,
+                options=_engine_options(settings),
+            )
+        )
+        yield Pipeline(engine[0], tally, rules, admin)
+
+
+def _start_admin(
+    settings: Settings, tally: Tally, status: Callable[[], EngineStatus], closing: ExitStack
+) -> str | None:
+    if settings.admin.listen is None:
+        return None
+    server = AdminServer(settings.admin.listen, admin_application(tally, status))
+    server.start()
+    closing.callback(server.stop)
+    return server.address
+
+
+def _credentials(settings: Settings) -> CredentialSource:
+    customerio = settings.customerio
+    return lambda: Credentials(customerio.site_id_secret.reveal(), customerio.api_key_secret.reveal())
+
+
+def _sender(settings: Settings, credentials: CredentialSource, tally: Tally) -> ThreadedSender:
+    retry = settings.delivery.retry
+    base_url = base_url_for(Region(settings.customerio.region), settings.customerio.base_url)
+
+    def observe(verdict: Verdict, size: int, seconds: float) -> None:
+        tally.requests[type(verdict).__name__.lower()] += 1
+        tally.request_bytes += size
+        tally.request_seconds += seconds
+
+    async def open_courier() -> tuple[Delivery, Callable[[], Awaitable[None]]]:
+        client = TrackClient(
+            credentials,
+            base_url,
+            deadline_s=settings.customerio.request_timeout_seconds,
+            max_connections=settings.delivery.max_in_flight_requests,
+        )
+        policy = RetryPolicy(retry.initial_backoff_seconds, retry.max_backoff_seconds)
+        return Delivery(client, policy, random=Random(), observe=observe), client.aclose  # noqa: S311 - jitter, no secret
+
+    return ThreadedSender(open_courier, max_in_flight=settings.delivery.max_in_flight_requests)
+
+
+def _translator(settings: Settings, rules: RuleSet, clock: SystemClock) -> Translator:
+    return Translator(
+        rules,
+        clock.now,
+        decode=decode_json,
+        namespace=settings.mapping.namespace,
+        item_max_bytes=settings.delivery.item_max_bytes,
+        identify_timestamp=settings.customerio.identify_timestamp,
+        lane_by_record_key=settings.delivery.ordering.key == "record_key",
+    )
+
+
+def _lanes(settings: Settings) -> Lanes:
+    delivery = settings.delivery
+    return Lanes(
+        max_bytes=delivery.batch_max_bytes,
+        max_items=delivery.batch_max_items,
+        linger_s=delivery.linger_milliseconds / 1000,
+    )
+
+
+def _engine_options(settings: Settings) -> EngineOptions:
+    delivery = settings.delivery
+    return EngineOptions(
+        poll_max_records=delivery.poll_max_records,
+        max_open_bytes=delivery.max_open_bytes,
+        max_open_records=delivery.max_open_records,
+        commit_interval_s=delivery.commit_interval_seconds,
+        drain_deadline_s=delivery.drain_deadline_seconds,
+    )
+
+
+def _mapping_limits(settings: Settings) -> MappingLimits:
+    timestamps = settings.timestamps
+    return MappingLimits(
+        future_tolerance_seconds=timestamps.future_tolerance_seconds,
+        clamp_future=timestamps.future == "clamp",
+    )
+
+
+def _kafka_options(settings: Settings) -> KafkaOptions:
+    kafka = settings.kafka
+    return KafkaOptions(
+        bootstrap_servers=kafka.bootstrap_servers,
+        topics=kafka.topics,
+        group_id=kafka.group_id,
+        start=kafka.start,
+        out_of_range=kafka.out_of_range,
+        session_timeout_s=kafka.session_timeout_seconds,
+        max_poll_interval_s=kafka.max_poll_interval_seconds,
+        queue_max_kilobytes=kafka.queue_max_kilobytes,
+        fetch_wait_ms=kafka.fetch_wait_milliseconds,
+        properties=kafka.client_properties(),
+    )

@@ -1,0 +1,51 @@
+"""`cio-pipeline run`: the long-running consumer."""
+
+import os
+from pathlib import Path
+
+import click
+
+from pipeline import __version__
+from pipeline.cli.signals import StopRequest
+
+
+@click.command()
+@click.option(
+    "--config",
+    "-c",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("pipeline.yaml"),
+    show_default=True,
+    help="The configuration file. Environment variables such as CIO_PIPELINE__KAFKA__GROUP_ID go over it.",
+)
+def run(path: Path) -> int:
+    """Deliver records from Kafka to Customer.io until told to stop.
+
+    SIGTERM or Ctrl-C finishes what is under way, commits and leaves the group; a second one ends at once, and what
+    was under way is sent again at the next start.
+    """
+    stop = StopRequest()
+    stop.listen()
+
+    import structlog  # noqa: PLC0415 - keeps `--help` fast
+
+    from pipeline.cli.assembly import open_pipeline  # noqa: PLC0415
+    from pipeline.config import load_settings  # noqa: PLC0415
+    from pipeline.operations.logs import configure_logs  # noqa: PLC0415
+
+    settings = load_settings(path, os.environ, warn=lambda problem: click.echo(str(problem), err=True))
+    configure_logs(settings.logs.format, settings.logs.level)
+    log = structlog.get_logger(__name__)
+    with open_pipeline(settings) as pipeline:
+        log.info(
+            "started",
+            version=__version__,
+            topics=list(settings.kafka.topics),
+            group=settings.kafka.group_id,
+            rules=len(pipeline.rules.rules),
+            admin=pipeline.admin_address,
+            process=os.getpid(),
+        )
+        pipeline.engine.run(stop)
+    return stop.status
