@@ -13,12 +13,10 @@ from pipeline.customerio.credentials import Credentials, CredentialSource
 from pipeline.customerio.failures import failure_verdict
 from pipeline.customerio.requests import REGION_PATH, HttpRequest, NoV1Request, batch_request, v1_request
 from pipeline.customerio.responses import batch_verdict
+from pipeline.customerio.transport import AiohttpTransport
 from pipeline.customerio.verdicts import Fatal, Refusal, Refused, Retry, Verdict
 
 USER_AGENT = f"cio-pipeline/{__version__}"
-
-KEEPALIVE_EXPIRY_S = 4.0
-"""Idle connections are closed here before the server does it: a request on a closed one would be lost."""
 
 MAX_ANSWER_BYTES = 4 << 20
 """The largest answer that is read; a batch of which every item is refused is answered with much less."""
@@ -55,16 +53,7 @@ class TrackClient:
         self._base_url = base_url.rstrip("/")
         self._deadline_s = deadline_s
         self._now = now
-        self._client = httpx.AsyncClient(
-            transport=transport,
-            timeout=httpx.Timeout(deadline_s),
-            follow_redirects=False,
-            limits=httpx.Limits(
-                max_connections=max_connections,
-                max_keepalive_connections=max_connections,
-                keepalive_expiry=KEEPALIVE_EXPIRY_S,
-            ),
-        )
+        self._transport = transport or AiohttpTransport(max_connections)
 
     async def send_batch(self, payloads: Sequence[bytes]) -> Verdict:
         """Send encoded operations as one v2 batch."""
@@ -102,7 +91,7 @@ class TrackClient:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._client.aclose()
+        await self._transport.aclose()
 
     async def _send(self, request: HttpRequest, operations: int) -> Verdict:
         answer = await self.exchange(request)
@@ -114,23 +103,29 @@ class TrackClient:
         headers = {
             "authorization": credentials.authorization,
             "content-type": "application/json",
+            "accept-encoding": "identity",
             "user-agent": USER_AGENT,
         }
+        url = self._base_url + request.path
         try:
-            async with (
-                asyncio.timeout(self._deadline_s),
-                self._client.stream(
-                    request.method, self._base_url + request.path, content=request.body, headers=headers
-                ) as response,
-            ):
-                body = bytearray()
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > MAX_ANSWER_BYTES:
-                        return Retry("the answer is too large to be Customer.io's", outcome_unknown=True)
-                return Answer(response.status_code, dict(response.headers), bytes(body))
+            async with asyncio.timeout(self._deadline_s):
+                return await self._exchange(
+                    httpx.Request(request.method, url, content=request.body, headers=headers)
+                )
         except Exception as error:  # whatever a transport leaks must not end the sender
             return failure_verdict(error)
+
+    async def _exchange(self, request: httpx.Request) -> Answer | Retry:
+        response = await self._transport.handle_async_request(request)
+        try:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > MAX_ANSWER_BYTES:
+                    return Retry("the answer is too large to be Customer.io's", outcome_unknown=True)
+            return Answer(response.status_code, dict(response.headers), bytes(body))
+        finally:
+            await response.aclose()
 
     def _renewed(self, used: Credentials) -> bool:
         """Read the credentials again after `used` were refused; tell whether others are there now."""
