@@ -9,46 +9,91 @@ from pipeline.documents import Problem
 from pipeline.mapping import building
 from pipeline.mapping.building import CallSpec
 from pipeline.mapping.call_writer import CallWriter
-from pipeline.mapping.expression import Compiler, ExpressionError, Writer
+from pipeline.mapping.expression import Compiler, ExpressionError, Node, Writer
 from pipeline.mapping.expression.paths import can_fail, root_paths
 from pipeline.mapping.plan import CallPlan, RulePlan
 from pipeline.mapping.templates import Expression, Template, Tree
+from pipeline.mapping.trace import Trace
 
 
 class RuleCompiler:
     """Writes rules to a `Writer` and collects what cannot be compiled."""
 
-    def __init__(self, writer: Writer, environment: Mapping[str, str]) -> None:
+    def __init__(self, writer: Writer, environment: Mapping[str, str], trace: Trace | None = None) -> None:
         self.problems: dict[tuple[Any, str], Problem] = {}
         self._writer = writer
+        self._trace = trace
+        self._expression: Expression | None = None
         self._environment = environment
         self._labels: dict[int, str] = {}
+        self._actions: dict[str, str] = {}
         writer.constants.update(building.NAMESPACE)
 
-    def write_function(self, name: str, rules: Sequence[RulePlan]) -> None:
-        """Write a function that applies these rules, in this order, and returns whether one matched."""
+    def write_function(self, name: str, rules: Sequence[RulePlan], shared: Sequence[RulePlan] = ()) -> None:
+        """Write a function that applies these rules, in this order, and returns whether one matched.
+
+        What the `shared` ones do is written once, for all functions.
+        """
+        names = {rule.name for rule in shared}
+        for rule in shared:
+            self._write_actions(rule)
         with self._writer.body(name, "root, record, run") as made:
             made.contexts.update({"root", "record"})
             self._look_up_shared([rule.when for rule in rules])
             self._writer.line("matched = False")
             for rule in rules:
-                self._rule(rule)
+                self._rule(rule, shared=rule.name in names)
             self._writer.line("return matched")
+
+    def write_choice(
+        self, name: str, path: tuple[str, ...], table: Mapping[str, Any], otherwise: str
+    ) -> None:
+        """Write a function that hands on to the function which `table` has for the text at `path`."""
+        with self._writer.body(name, "root, record, run"):
+            current = "root"
+            for part in path:
+                current = Compiler(self._writer).field(current, part)
+            found = f"{self._writer.constant(table, 'table')}.get({current}, {otherwise})"
+            self._writer.line(f"chosen = {found} if type({current}) is str else {otherwise}")
+            self._writer.line("return chosen(root, record, run)")
+
+    def _write_actions(self, rule: RulePlan) -> None:
+        if rule.name in self._actions:
+            return
+        name = self._writer.fresh("actions_")
+        self._actions[rule.name] = name
+        with self._writer.body(name, "root, record, run") as made:
+            made.contexts.update({"root", "record"})
+            self._act(rule, self._compiler(rule))
 
     def finish(self) -> None:
         """Fill in what the lines of the text serve; the text must be complete."""
         self._labels.update(self._writer.labels())
 
-    def _rule(self, rule: RulePlan) -> None:
+    def _compiler(self, rule: RulePlan) -> Compiler:
+        trace = self._trace
+
+        def note(node: Node, branch: str) -> str:
+            assert trace is not None
+            return trace.branch(rule, self._expression, node, branch)
+
+        return Compiler(
+            self._writer,
+            environment=self._environment,
+            fan_out=rule.for_each is not None,
+            branch=note if trace else None,
+        )
+
+    def _rule(self, rule: RulePlan, *, shared: bool) -> None:
         if rule.never:
             return
-        compiler = Compiler(self._writer, environment=self._environment, fan_out=rule.for_each is not None)
+        compiler = self._compiler(rule)
         if rule.when is None:
-            self._matched(rule, compiler)
+            self._matched(rule, compiler, shared=shared)
             return
         condition = self._condition(rule, compiler)
         with self._writer.block(f"if {condition}:"):
-            self._matched(rule, compiler)
+            self._matched(rule, compiler, shared=shared)
 
     def _condition(self, rule: RulePlan, compiler: Compiler) -> str:
         assert rule.when is not None
@@ -67,21 +112,30 @@ class RuleCompiler:
         return met
 
     def _truth(self, expression: Expression, compiler: Compiler) -> str:
+        self._expression = expression
         try:
             return compiler.truth(compiler.value(expression.node, "root"))
         except ExpressionError as error:
             self._report(expression, error)
             return "False"
 
-    def _matched(self, rule: RulePlan, compiler: Compiler) -> None:
+    def _matched(self, rule: RulePlan, compiler: Compiler, *, shared: bool) -> None:
         self._writer.line("matched = True")
+        if self._trace is not None:
+            self._writer.line(self._trace.matched(rule))
+        if shared:
+            self._writer.line(f"{self._actions[rule.name]}(root, record, run)")
+        else:
+            self._act(rule, compiler)
+        if rule.stop:
+            self._writer.line("return True")
+
+    def _act(self, rule: RulePlan, compiler: Compiler) -> None:
         self._look_up_shared([part for call in rule.calls for part in expressions(call)], compiler)
         if rule.for_each is None:
             self._calls(rule, compiler, None)
         else:
             self._fan_out(rule, rule.for_each, compiler)
-        if rule.stop:
-            self._writer.line("return True")
 
     def _fan_out(self, rule: RulePlan, for_each: Expression, compiler: Compiler) -> None:
         writer, spec = self._writer, self._spec(rule, None)
@@ -141,6 +195,7 @@ class RuleCompiler:
     def tree(self, tree: Tree, compiler: Compiler) -> str:
         """Write what a value of a rule needs and return its code, to be evaluated once."""
         if isinstance(tree, Expression):
+            self._expression = tree
             try:
                 return compiler.value(tree.node, "root").code
             except ExpressionError as error:

@@ -3,15 +3,16 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
 
 from pipeline.documents import Document, DocumentError, Level, Location, Problem, read_document, validate
 from pipeline.mapping.building import MappingLimits
 from pipeline.mapping.compile import RuleCompiler
+from pipeline.mapping.dispatch import Dispatch
 from pipeline.mapping.expression import Writer, load_functions
 from pipeline.mapping.plan import RulePlan, plan_rules, repeated_names
 from pipeline.mapping.rules import MappingFile, Unmatched
-from pipeline.mapping.ruleset import Apply, RuleSet
+from pipeline.mapping.ruleset import RuleSet
+from pipeline.mapping.trace import Trace
 
 _SUFFIXES = frozenset({".yaml", ".yml"})
 _TEST_ENDINGS = ("_test.yaml", "_test.yml")
@@ -39,8 +40,9 @@ def compile_rules(
     *,
     limits: MappingLimits | None = None,
     environment: Mapping[str, str] | None = None,
+    traced: bool = False,
 ) -> RuleSet:
-    """Compile parsed files into one rule set.
+    """Compile parsed files into one rule set; a `traced` one is slower and tells what events reach.
 
     Raises:
         DocumentError: with every problem of every file.
@@ -60,17 +62,30 @@ def compile_rules(
     problems += repeated_names(rules)
     environment = os.environ if environment is None else environment
     writer = Writer()
-    compiler = RuleCompiler(writer, environment)
-    compiler.write_function("apply", rules)
+    trace = Trace() if traced else None
+    compiler = RuleCompiler(writer, environment, trace)
+    dispatch = Dispatch(compiler, rules)
+    dispatch.write()
     problems += compiler.problems.values()
     if any(problem.level is Level.ERROR for problem in problems):
         raise DocumentError(problems)
     compiler.finish()
-    apply = cast(Apply, load_functions(writer, "<rules>")["apply"])
+    functions = load_functions(writer, "<rules>")
+    dispatch.connect(functions)
     unmatched = Unmatched.SKIP
     if any(file.unmatched is Unmatched.DEAD_LETTER for file in files.values()):
         unmatched = Unmatched.DEAD_LETTER
-    return RuleSet(tuple(rules), files, writer.source(), apply, unmatched, limits or MappingLimits())
+    return RuleSet(
+        tuple(rules),
+        files,
+        writer.source(),
+        functions["apply"],
+        functions["apply_tombstone"],
+        unmatched,
+        limits or MappingLimits(),
+        tuple(trace.points) if trace else (),
+        dispatch.index,
+    )
 
 
 def rule_files(paths: Sequence[Path]) -> list[Path]:

@@ -6,8 +6,10 @@ from typing import Any, Protocol
 
 from pipeline.calls import CallFailure, Mapped, Reason
 from pipeline.mapping.building import MappingLimits, Run, TooManyCallsError, failure_of, size_of
+from pipeline.mapping.dispatch import Index
 from pipeline.mapping.plan import RulePlan
 from pipeline.mapping.rules import MappingFile, Unmatched
+from pipeline.mapping.trace import Point
 from pipeline.records import Record
 
 _UNMATCHED = Mapped(failures=(CallFailure(None, Reason.UNMATCHED, "no rule matches"),))
@@ -31,8 +33,11 @@ class RuleSet:
     files: Mapping[str, MappingFile]
     source: str
     _apply: Apply
+    _apply_tombstone: Apply
     unmatched: Unmatched = Unmatched.SKIP
     limits: MappingLimits = field(default_factory=MappingLimits)
+    points: tuple[Point, ...] = ()
+    index: Index | None = None
 
     def map(self, event: Any, record: Record, now: float) -> Mapped:
         """Return the calls that the rules make of an event; `now` is Unix time.
@@ -40,9 +45,19 @@ class RuleSet:
         Never raises, whatever JSON value the event is, and never changes it; the calls may share parts with it and
         must not be changed either.
         """
+        return self._map(
+            event, Run(record, now, self.limits, latest=now + self.limits.future_tolerance_seconds)
+        )
+
+    def trace(self, event: Any, record: Record, now: float) -> tuple[Mapped, frozenset[int]]:
+        """Map an event and return the numbers of the `points` it reached too; none if the set is not traced."""
         run = Run(record, now, self.limits, latest=now + self.limits.future_tolerance_seconds)
+        return self._map(event, run), frozenset(run.hits)
+
+    def _map(self, event: Any, run: Run) -> Mapped:
+        record = run.record
         try:
-            matched = self._apply(event, record, run)
+            matched = (self._apply_tombstone if record.value is None else self._apply)(event, record, run)
         except TooManyCallsError as error:
             return _too_many(str(error))
         except Exception as error:

@@ -4,7 +4,7 @@
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline.mapping.expression.compiler import Compiler
@@ -12,6 +12,7 @@ from pipeline.mapping.expression.functions import REGISTRY, EvaluationError, Fun
 from pipeline.mapping.expression.parser import parse
 from pipeline.mapping.expression.syntax import ExpressionError, Node
 from pipeline.mapping.expression.writer import Writer
+from pipeline.records import Record
 
 __all__ = [
     "REGISTRY",
@@ -22,6 +23,7 @@ __all__ = [
     "Node",
     "Writer",
     "compile_expression",
+    "evaluator",
     "load_functions",
     "parse_expression",
 ]
@@ -48,6 +50,21 @@ def compile_expression(text: str, *, standard: bool = False) -> Callable[[Any], 
         value = compiler.value(parse_expression(text, standard=standard), "root")
         writer.line(f"return {value.code}")
     function: Callable[[Any], Any] = load_functions(writer, "<expression>")["expression"]
+    return function
+
+
+def evaluator(node: Node, environment: Mapping[str, str]) -> Callable[[Any, Record], Any]:
+    """Compile one parsed expression to a function of an event and its record, outside of any rule.
+
+    Raises:
+        ExpressionError: the expression has a meaning only for an element of a fan-out.
+    """
+    writer = Writer()
+    with writer.body("expression", "root, record") as made:
+        made.contexts.update({"root", "record"})
+        value = Compiler(writer, environment=environment).value(node, "root")
+        writer.line(f"return {value.code}")
+    function: Callable[[Any, Record], Any] = load_functions(writer, "<expression>")["expression"]
     return function
 
 

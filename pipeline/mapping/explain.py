@@ -1,0 +1,160 @@
+"""Why an event gave the calls it gave: each rule's condition part by part, each field's expression and value."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipeline.mapping.cases import shown
+from pipeline.mapping.dispatch import asks_for_tombstones
+from pipeline.mapping.expression import EvaluationError, ExpressionError, evaluator, parse_expression
+from pipeline.mapping.expression.syntax import Node
+from pipeline.mapping.plan import CallPlan, RulePlan
+from pipeline.mapping.ruleset import RuleSet
+from pipeline.mapping.templates import Expression, Template, Tree
+from pipeline.records import Record
+
+_LONGEST = 160
+
+
+class Explainer:
+    """Explains what a rule set makes of one event."""
+
+    def __init__(
+        self,
+        rules: RuleSet,
+        event: Any,
+        record: Record,
+        now: float,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._rules, self._event, self._record, self._now = rules, event, record, now
+        self._environment = os.environ if environment is None else environment
+
+    def lines(self) -> Iterator[str]:
+        """Yield the explanation, line by line."""
+        ended_by: str | None = None
+        for rule in self._rules.rules:
+            if ended_by is not None:
+                yield f"rule {rule.name}: not tried, because rule {ended_by} ended the event"
+                continue
+            matched = yield from self._rule(rule)
+            if matched and rule.stop:
+                ended_by = rule.name
+        yield from self._outcome()
+
+    def _rule(self, rule: RulePlan) -> Iterator[str]:
+        tombstone = self._record.value is None
+        if rule.never:
+            yield f"rule {rule.name}: not matched, its condition is false"
+            return False
+        if tombstone and not asks_for_tombstones(rule):
+            yield f"rule {rule.name}: not tried, because the record is a tombstone and the rule does not ask for it"
+            return False
+        condition = self._evaluated(rule.when) if rule.when is not None else "true"
+        matched = rule.when is None or self._holds(rule.when.node)
+        yield f"rule {rule.name}: {'matched' if matched else 'not matched'}"
+        if rule.when is not None:
+            parts = _parts(rule.when.text)
+            for part in parts if len(parts) > 1 else ():
+                yield f"    {part} = {self._text_evaluated(part)}"
+            if len(parts) == 1:
+                yield f"    {rule.when.text} = {condition}"
+        if matched:
+            for call in rule.calls:
+                yield from self._call(rule, call)
+        return matched
+
+    def _call(self, rule: RulePlan, call: CallPlan) -> Iterator[str]:
+        each = "" if rule.for_each is None else f", for each of {rule.for_each.text}"
+        yield f"  {call.kind}{each}"
+        if rule.for_each is not None:
+            yield f"    ({self._evaluated(rule.for_each)})"
+        fields: list[tuple[str, Tree]] = [(str(kind), tree) for kind, tree in call.identity]
+        fields += [
+            ("name", call.name),
+            ("timestamp", call.timestamp),
+            ("event_id", call.event_id),
+            ("from", call.start),
+        ]
+        fields += [(f"attributes.{name}", tree) for name, tree in call.attributes.items()]
+        fields += list(call.options.items())
+        for name, tree in fields:
+            yield from self._field(name, tree)
+
+    def _field(self, name: str, tree: Tree) -> Iterator[str]:
+        if isinstance(tree, Expression):
+            yield f"    {name}: ${{{tree.text}}} = {self._evaluated(tree)}"
+        elif isinstance(tree, Template):
+            for part in tree.parts:
+                if isinstance(part, Expression):
+                    yield f"    {name}: ...${{{part.text}}}... = {self._evaluated(part)}"
+        elif isinstance(tree, dict):
+            for inner, part in tree.items():
+                yield from self._field(f"{name}.{inner}", part)
+        elif isinstance(tree, list):
+            for number, part in enumerate(tree):
+                yield from self._field(f"{name}[{number}]", part)
+        elif tree is not None:
+            yield f"    {name}: {_json(tree)}"
+
+    def _outcome(self) -> Iterator[str]:
+        mapped = self._rules.map(self._event, self._record, self._now)
+        yield f"calls: {len(mapped.calls)}"
+        for call in mapped.calls:
+            yield f"  {json.dumps(shown(call), ensure_ascii=False)}"
+        for failure in mapped.failures:
+            yield f"failure {failure.reason}: {failure.source or 'the event'}: {failure.text}"
+        if not mapped.matched:
+            yield "no rule matched"
+
+    def _evaluated(self, expression: Expression) -> str:
+        return self._node_evaluated(expression.node)
+
+    def _text_evaluated(self, text: str) -> str:
+        try:
+            return self._node_evaluated(parse_expression(text))
+        except ExpressionError as error:
+            return f"({error})"
+
+    def _node_evaluated(self, node: Node) -> str:
+        try:
+            return _json(evaluator(node, self._environment)(self._event, self._record))
+        except EvaluationError as error:
+            return f"error: {error}"
+        except ExpressionError as error:
+            return f"depends on the element ({error})"
+
+    def _holds(self, node: Node) -> bool:
+        try:
+            truth = evaluator(Node("not_expression", (node,)), self._environment)(self._event, self._record)
+        except EvaluationError:
+            return False
+        return truth is False
+
+
+def _json(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
+
+
+def _parts(text: str) -> list[str]:
+    """Divide a condition at each && that is not inside brackets or quotes; one with || at that level stays whole."""
+    parts, depth, at, start = [], 0, 0, 0
+    while at < len(text):
+        character = text[at]
+        if character in "'\"`":
+            end = text.find(character, at + 1)
+            at = len(text) if end < 0 else end
+        elif character in "([{":
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+        elif depth == 0 and text.startswith("||", at):
+            return [text]
+        elif depth == 0 and text.startswith("&&", at):
+            parts.append(text[start:at].strip())
+            start = at + 2
+            at += 1
+        at += 1
+    return [*parts, text[start:].strip()]
