@@ -85,6 +85,23 @@ def read_request(connection: socket.socket) -> bytes:
     return head + _HEADERS_END + body
 
 
+class Recorder:
+    """A behaviour that answers `{}` to everything and keeps what came."""
+
+    def __init__(self) -> None:
+        self.requests: list[bytes] = []
+
+    def __call__(self, connection: socket.socket) -> None:
+        while request := read_request(connection):
+            self.requests.append(request)
+            connection.sendall(answer(b"{}"))
+
+    @property
+    def request_lines(self) -> list[str]:
+        """The first line of each request."""
+        return [request.split(b"\r\n", 1)[0].decode("latin-1") for request in self.requests]
+
+
 def reset(connection: socket.socket) -> None:
     """Close so that the other side sees a reset."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
