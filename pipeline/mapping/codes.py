@@ -39,8 +39,8 @@ CODES = MappingProxyType(
         # what is valid and still seems wrong
         "never-matches": "Warning. The condition asks one field for two texts at once, or is false.",
         "shadowed": "Warning. An earlier rule with on_match: stop takes every event that this rule could match.",
-        "not-indexed": "Warning, from 20 rules on. The rule is tried on every event, because its condition does not ask "
-        "for a text of the field by which rules are found.",
+        "not-indexed": "Warning, from 20 rules on. The rule is tried on every event: its condition does not ask for a "
+        "text of the field by which rules are found.",
         "no-identity": "Warning. A call that has no way to name a person.",
         "no-test": "Warning. No test makes the rule match.",
         "looks-like-expression": "Warning. A text that looks like an expression without its ${ }.",

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 from pipeline.mapping.cases import shown
@@ -43,7 +43,7 @@ class Explainer:
                 ended_by = rule.name
         yield from self._outcome()
 
-    def _rule(self, rule: RulePlan) -> Iterator[str]:
+    def _rule(self, rule: RulePlan) -> Generator[str, None, bool]:
         tombstone = self._record.value is None
         if rule.never:
             yield f"rule {rule.name}: not matched, its condition is false"

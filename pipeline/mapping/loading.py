@@ -85,6 +85,7 @@ def compile_rules(
         limits or MappingLimits(),
         tuple(trace.points) if trace else (),
         dispatch.index,
+        tuple(documents),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pipeline.calls import CallFailure, Mapped, Reason
+from pipeline.documents import Document
 from pipeline.mapping.building import MappingLimits, Run, TooManyCallsError, failure_of, size_of
 from pipeline.mapping.dispatch import Index
 from pipeline.mapping.plan import RulePlan
@@ -38,6 +39,7 @@ class RuleSet:
     limits: MappingLimits = field(default_factory=MappingLimits)
     points: tuple[Point, ...] = ()
     index: Index | None = None
+    documents: tuple[Document, ...] = ()
 
     def map(self, event: Any, record: Record, now: float) -> Mapped:
         """Return the calls that the rules make of an event; `now` is Unix time.

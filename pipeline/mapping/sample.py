@@ -6,8 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pipeline.documents import parse_document
+from pipeline.mapping.cases import record_of, shown
 from pipeline.mapping.expression.functions import EvaluationError
 from pipeline.mapping.expression.functions.time import epoch
+from pipeline.mapping.loading import compile_rules
+from pipeline.mapping.rules import TestCase
+from pipeline.mapping.ruleset import RuleSet
 
 _TYPE_NAMES = ("type", "event_type", "eventType", "event", "event_name", "name", "kind", "action")
 _ID_NAMES = ("user_id", "userId", "customer_id", "customerId", "account_id", "uid", "id")
@@ -82,9 +87,13 @@ class Sample:
 
 
 def first_mapping(events: Sequence[Any], origin: str) -> str:
-    """Return a mapping file with tests for events like these; `origin` says where they came from."""
-    sample = Sample(events)
-    return "\n".join(_Text(sample, origin).lines()) + "\n"
+    """Return a mapping file with tests for events like these; `origin` says where they came from.
+
+    The tests expect what the rules make of the first event of each kind: they hold until someone changes a rule.
+    """
+    text = _Text(Sample(events), origin)
+    rules = "\n".join(text.lines()) + "\n"
+    return rules + "\n".join(text.tests(compile_rules([parse_document(rules, origin)]))) + "\n"
 
 
 class _Text:
@@ -94,8 +103,8 @@ class _Text:
         self._time, self._email = sample.time_path(), sample.email_path()
 
     def lines(self) -> Iterator[str]:
-        sample = self._sample
-        yield f"# A first mapping, guessed from {len(sample.events)} events of {self._origin}. Read it before you use it."
+        count = len(self._sample.events)
+        yield f"# A first mapping, guessed from {count} events of {self._origin}. Read it before you use it."
         yield "version: 1"
         yield ""
         yield "defaults:"
@@ -107,9 +116,6 @@ class _Text:
         kinds = self._kinds()
         for kind, count in kinds:
             yield from self._rule(kind, count)
-        yield "tests:"
-        for kind, _ in kinds:
-            yield from self._test(kind)
 
     def _identity(self) -> Iterator[str]:
         if self._id:
@@ -169,10 +175,25 @@ class _Text:
             return self._sample.events
         return [event for event in self._sample.events if value_at(event, self._type) == kind]
 
-    def _test(self, kind: str | None) -> Iterator[str]:
-        yield f"  - name: {_quoted(f'an event of {kind}' if kind else 'an event')}"
-        yield f"    event: {json.dumps(self._events(kind)[0], ensure_ascii=False)}"
-        yield "    expect: [] # TODO"
+    def tests(self, rules: RuleSet) -> Iterator[str]:
+        """Yield a test for each kind of event."""
+        kinds = self._kinds()
+        if kinds:
+            yield "tests:"
+        for kind, _ in kinds:
+            event = self._events(kind)[0]
+            test = TestCase.model_validate(
+                {"name": f"an event of {kind}" if kind else "an event", "expect": []}
+            )
+            mapped = rules.map(event, *record_of(test))
+            yield f"  - name: {_quoted(test.name)}"
+            yield f"    event: {json.dumps(event, ensure_ascii=False)}"
+            yield f"    expect: {'' if mapped.calls else '[]'}".rstrip()
+            for call in mapped.calls:
+                view = {name: part for name, part in shown(call).items() if name != "rule"}
+                yield f"      - {json.dumps(view, ensure_ascii=False)}"
+            if mapped.failures:
+                yield f"    errors: {json.dumps([str(failure.reason) for failure in mapped.failures])}"
 
 
 def leaves(event: dict[str, Any], prefix: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -203,7 +224,7 @@ def _is_time(value: Any) -> bool:
     if type(value) not in {str, int, float}:
         return False
     try:
-        return epoch(value) > 100_000_000
+        return bool(epoch(value) > 100_000_000)
     except EvaluationError:
         return False
 
