@@ -33,7 +33,7 @@ def run_command_line(arguments: Sequence[str], commands: click.Group = command_l
         error.show()
         return error.exit_code
     except PipelineError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(_sentence(error), err=True)
         return error.exit_status
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
@@ -47,6 +47,12 @@ def run_command_line(arguments: Sequence[str], commands: click.Group = command_l
         click.echo(_bug_report(error), err=True)
         return ExitStatus.FAILED
     return result if isinstance(result, int) else ExitStatus.DONE
+
+
+def _sentence(error: PipelineError) -> str:
+    """Problems that name their own place and level need no word before them."""
+    text = str(error)
+    return text if ": error: " in text else f"Error: {text}"
 
 
 def _discard_output() -> None:
