@@ -1,0 +1,54 @@
+"""How far a consumer group is, asked of the brokers: also when nothing of it runs."""
+
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from pipeline.errors import PipelineError
+
+ASK_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionProgress:
+    """One partition: the group's next offset, None where it has committed nothing, and the partition's end."""
+
+    topic: str
+    partition: int
+    committed: int | None
+    end: int
+
+    @property
+    def lag(self) -> int:
+        """Records that are not committed; without any commit, all that there have been."""
+        return self.end - (self.committed or 0)
+
+
+def group_progress(bootstrap_servers: str, group_id: str, topic: str) -> list[PartitionProgress]:
+    """Return the progress of a group in a topic, by partition.
+
+    Raises:
+        PipelineError: the brokers do not answer.
+    """
+    # A member that never subscribes disturbs nobody: it only asks.
+    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": group_id, "log_level": 0})
+    try:
+        partitions = sorted(consumer.list_topics(topic, timeout=ASK_TIMEOUT_S).topics[topic].partitions)
+        asked = [KafkaPartition(topic, partition) for partition in partitions]
+        committed = {
+            found.partition: found.offset for found in consumer.committed(asked, timeout=ASK_TIMEOUT_S)
+        }
+        return [
+            PartitionProgress(
+                topic,
+                place.partition,
+                committed[place.partition] if committed[place.partition] >= 0 else None,
+                consumer.get_watermark_offsets(place, timeout=ASK_TIMEOUT_S)[1],
+            )
+            for place in asked
+        ]
+    except KafkaException as error:
+        raise PipelineError(f"cannot ask {bootstrap_servers} for offsets: {error.args[0].str()}") from None
+    finally:
+        consumer.close()
