@@ -12,7 +12,7 @@ from pipeline.customerio.requests import HttpRequest
 from pipeline.customerio.transport import KEEPALIVE_EXPIRY_S
 from pipeline.customerio.verdicts import DELIVERED, Delivered, Fatal, Retry, Verdict
 from tests.customerio_made import run_with_client, track
-from tests.servers.hostile import HostileServer, Recorder, answer, answering, read_request
+from tests.servers.hostile import HostileServer, Recorder, answer, answering, read_request, wait_for_client
 from tests.servers.sandbox import API_KEY, CREDENTIALS, SITE_ID, SandboxThread
 
 
