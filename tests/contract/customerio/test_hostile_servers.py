@@ -74,6 +74,12 @@ def drip_body(connection: socket.socket) -> None:
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
+
+def ends_between_chunks(connection: socket.socket) -> None:
+    read_request(connection)
+    connection.sendall(CHUNKED + b"2\r\n{}\r\n")
+
+
 RETRIED: dict[str, Behaviour] = {
     "closes at once": close_at_once,
     "resets at once": reset_at_once,
@@ -93,7 +99,7 @@ RETRIED: dict[str, Behaviour] = {
     "has a length that is no number": answering(answer(b"{}", length="two"), stay=True),
     "has two lengths": answering(answer(b"{}", "200 OK", "content-length: 5"), stay=True),
     "has a chunk size that is none": answering(CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n", stay=True),
-    "ends between chunks": answering(CHUNKED + b"2\r\n{}\r\n", b""),
+    "ends between chunks": ends_between_chunks,
     "has headers without end": answering(
         b"HTTP/1.1 200 OK\r\n" + b"x: " + b"y" * 200_000 + b"\r\n\r\n{}", stay=True
     ),
@@ -107,23 +113,14 @@ RETRIED: dict[str, Behaviour] = {
 
 @pytest.mark.parametrize("name", RETRIED)
 def test_a_server_that_breaks_the_rules_is_tried_again(name: str) -> None:
-    if name == "ends between chunks":
-        behaviour: Behaviour = ends_between_chunks
-    else:
-        behaviour = RETRIED[name]
-    with HostileServer(behaviour) as server:
+    with HostileServer(RETRIED[name]) as server:
         verdict = send(server.base_url)
     assert isinstance(verdict, Retry | Fatal), verdict
     assert "secret" not in repr(verdict)
     if isinstance(verdict, Fatal):
         assert name == "switches protocols"
-    else:
+    elif name not in {"resets at once", "closes at once"}:  # these may end before a byte was sent
         assert verdict.outcome_unknown
-
-
-def ends_between_chunks(connection: socket.socket) -> None:
-    read_request(connection)
-    connection.sendall(CHUNKED + b"2\r\n{}\r\n")
 
 
 def test_a_server_that_never_reads_a_large_body_runs_into_the_deadline() -> None:
