@@ -88,5 +88,13 @@ def _drain_deadline(settings: Settings) -> Iterator[Finding]:
 
 def ineffective(settings: Settings, data: dict[str, Any]) -> Iterator[Finding]:
     """Yield settings that were given and change nothing."""
-    if settings.customerio.base_url is not None and "region" in (data.get("customerio") or {}):
+    if settings.customerio.base_url is not None and "region" in data["customerio"]:
         yield ("customerio", "region"), "'region' has no effect because 'base_url' is set"
+    if (
+        settings.kafka.properties.get("group.protocol") == "consumer"
+        and "session_timeout_seconds" in data["kafka"]
+    ):
+        yield (
+            ("kafka", "session_timeout_seconds"),
+            "'session_timeout_seconds' has no effect because with 'group.protocol: consumer' the brokers set it",
+        )

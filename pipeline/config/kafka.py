@@ -28,9 +28,9 @@ REFUSED_PROPERTIES: Mapping[str, str] = MappingProxyType(
         "queued.max.messages.kbytes": "set kafka.queue_max_kilobytes",
         "fetch.wait.max.ms": "set kafka.fetch_wait_milliseconds",
         "isolation.level": "records of aborted transactions must not reach Customer.io, so they are never read",
-        "partition.assignment.strategy": "the pipeline relies on cooperative rebalances",
         "allow.auto.create.topics": "a misspelt topic would be created instead of reported",
-        "enable.partition.eof": "its notices are not records",
+        "enable.partition.eof": "the pipeline needs its notices, to pass what is no record at the end of a partition",
+        "statistics.interval.ms": "the pipeline lives on these statistics: the ends of partitions come with them",
     }
 )
 """Properties of the Kafka client that are refused, and why or what to set instead."""
@@ -42,7 +42,12 @@ class KafkaSettings(Section):
     bootstrap_servers: Annotated[
         BrokerAddresses, Field(description="Addresses of some brokers, `HOST:PORT`, separated by commas.")
     ]
-    topics: Annotated[OneOrMoreTexts, Field(description="The topics to read: a list, or one name.")]
+    topics: Annotated[
+        OneOrMoreTexts,
+        Field(
+            description="The topics to read: a list, or one. What begins with `^` is a regular expression."
+        ),
+    ]
     group_id: Annotated[
         Text, Field(description="The consumer group. Everything with the same group shares the partitions.")
     ] = "cio-pipeline"

@@ -8,6 +8,8 @@ from pipeline.config import Settings, load_settings
 from pipeline.config.kafka import REFUSED_PROPERTIES
 from pipeline.documents import DocumentError, Problem
 from pipeline.errors import ConfigurationError, ExitStatus
+from pipeline.kafka.options import KafkaOptions
+from pipeline.kafka.settings import client_configuration
 
 COMPLETE = """\
 kafka:
@@ -277,10 +279,37 @@ def test_a_variable_that_names_no_setting_is_refused(file: Path, variable: str, 
     assert problems(file, **{variable: "x"}) == [f"environment variable {variable}: error: {sentence}"]
 
 
-def test_a_setting_without_effect_is_warned_about(file: Path) -> None:
-    file.write_text(COMPLETE.replace("site_id:", "base_url: http://127.0.0.1:8080\n  region: eu\n  site_id:"))
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        (
+            COMPLETE + "  base_url: http://127.0.0.1:8080\n  region: eu\n",
+            "pipeline.yaml:8:3: warning: 'region' has no effect because 'base_url' is set",
+        ),
+        (
+            COMPLETE.replace(
+                "kafka:\n",
+                "kafka:\n  session_timeout_seconds: 20\n  properties: {group.protocol: consumer}\n",
+            ),
+            "pipeline.yaml:2:3: warning: 'session_timeout_seconds' has no effect because with 'group.protocol:"
+            " consumer' the brokers set it",
+        ),
+    ],
+    ids=["region", "session timeout"],
+)
+def test_a_setting_without_effect_is_warned_about(file: Path, text: str, warning: str) -> None:
+    file.write_text(text)
     warnings: list[Problem] = []
     load_settings(file, {}, warnings.append)
-    assert [str(warning).splitlines()[0].replace(f"{file.parent}/", "") for warning in warnings] == [
-        "pipeline.yaml:6:3: warning: 'region' has no effect because 'base_url' is set"
-    ]
+    assert [str(found).splitlines()[0].replace(f"{file.parent}/", "") for found in warnings] == [warning]
+
+
+def test_whatever_the_consumer_refuses_is_refused_here_first_with_its_reason() -> None:
+    def options(properties: dict[str, str]) -> KafkaOptions:
+        return KafkaOptions(bootstrap_servers="k:9092", topics=("shop",), group_id="g", properties=properties)
+
+    for name in client_configuration(options({})):
+        try:
+            client_configuration(options({name: "1"}))
+        except ConfigurationError:
+            assert name in REFUSED_PROPERTIES
