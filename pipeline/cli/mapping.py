@@ -42,13 +42,13 @@ def mapping() -> None:
     "--format", "how", type=click.Choice(["text", "github", "json"]), default="text", show_default=True
 )
 @click.option("--against", type=_PATH, help="Another version of the same files: report what changed.")
+@click.option("--as-one", is_flag=True, help="Take all files for one rule set, as `run` does.")
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
-def lint(paths: tuple[Path, ...], how: str, against: Path | None, strict: bool) -> int:
+def lint(paths: tuple[Path, ...], how: str, against: Path | None, as_one: bool, strict: bool) -> int:
     """Report what is wrong, or seems wrong, in mapping files and folders of them (mappings/ if none is named)."""
     files = paths or _DEFAULT
     try:
-        problems = [problem for path in load_rules(files).documents for problem in path.warnings]
-        problems += find_warnings(load_suites(files))
+        problems = find_warnings(load_suites(files), load_rules(files) if as_one else None)
         if against is not None:
             problems += changes(load_rules([against]), load_rules(files))
     except DocumentError as error:

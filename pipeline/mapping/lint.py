@@ -20,13 +20,18 @@ _FOREIGN = re.compile(r"^\s*(\$\.|\$\[|\{\{|this\.|\.\w+)|\{\{.*\}\}")
 _PATH = re.compile(r"^([A-Za-z_]\w*)(\.[A-Za-z_]\w*)+$")
 
 
-def lint(suites: Sequence[Suite]) -> list[Problem]:
-    """Return warnings about rule sets that compile, in the order of their files."""
-    problems: list[Problem] = []
+def lint(suites: Sequence[Suite], together: RuleSet | None = None) -> list[Problem]:
+    """Return warnings about rule sets that compile; `together` holds the rules of all of them as one set."""
+    problems: list[Problem] = [] if together is None else lint_rules(together)
+    reached: set[tuple[str, str]] = set()
     for suite in suites:
-        problems += lint_rules(suite.rules)
-        problems += _untested(suite)
-    return problems
+        if together is None:
+            problems += lint_rules(suite.rules)
+        reached |= _reached(suite)
+    for suite in suites:
+        problems += [problem for document in suite.rules.documents for problem in document.warnings]
+        problems += _untested(suite.rules, reached)
+    return list({(problem.location, problem.code): problem for problem in problems}.values())
 
 
 def lint_rules(rules: RuleSet) -> list[Problem]:
@@ -145,11 +150,16 @@ def _not_indexed(rules: RuleSet) -> Iterator[Problem]:
         )
 
 
-def _untested(suite: Suite) -> Iterator[Problem]:
+def _reached(suite: Suite) -> set[tuple[str, str]]:
+    """Return file and name of each rule that a test of a suite makes match."""
     results = [run_case(suite.rules, case) for case in suite.cases]
     missed = {point.rule for point in coverage(suite.rules, results).missed if point.what == "matched"}
-    for rule in suite.rules.rules:
-        if rule.name in missed and not rule.never:
+    return {(rule.document.file, rule.name) for rule in suite.rules.rules if rule.name not in missed}
+
+
+def _untested(rules: RuleSet, reached: set[tuple[str, str]]) -> Iterator[Problem]:
+    for rule in rules.rules:
+        if (rule.document.file, rule.name) not in reached and not rule.never:
             location = rule.document.locate((*rule.path, "name"))
             text = f"no test makes rule '{rule.name}' match"
             yield rule.document.problem(location, "no-test", text, Level.WARNING)

@@ -167,7 +167,7 @@ class _Text:
         used = {self._type, self._id, self._time}
         found: dict[str, Path] = {}
         for path in sorted(path for path in paths if path not in used)[:_MOST_ATTRIBUTES]:
-            found["_".join(path) if path[-1] in found else path[-1]] = path
+            found["_".join(path) if path[-1] in found or path[-1] == "id" else path[-1]] = path
         return found
 
     def _events(self, kind: str | None) -> list[Any]:

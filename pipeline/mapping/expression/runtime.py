@@ -89,19 +89,27 @@ def _fits_one(kind: str, argument: Any) -> bool:
     return callable(argument) if kind == "expref" else _TYPES.get(type(argument)) == kind
 
 
+_SPOKEN = {
+    "array-number": "an array of numbers",
+    "array-string": "an array of strings",
+    "expref": "an expression (&...)",
+    "array": "an array",
+    "object": "an object",
+}
+
+
 def _spoken(wanted: str) -> str:
-    names = {
-        "array-number": "an array of numbers",
-        "array-string": "an array of strings",
-        "expref": "an expression (&...)",
-    }
-    return " or ".join(
-        names.get(kind, f"{'an' if kind[0] in 'aeio' else 'a'} {kind}") for kind in wanted.split("|")
-    )
+    return " or ".join(_SPOKEN.get(kind, f"a {kind}") for kind in wanted.split("|"))
 
 
 def _kind(argument: Any) -> str:
-    return "an expression" if callable(argument) else _TYPES.get(type(argument), "something else")
+    if argument is None:
+        return "null"
+    return (
+        "an expression"
+        if callable(argument)
+        else _spoken(_TYPES.get(type(argument), "value of another type"))
+    )
 
 
 def looked_up(table: Any, key: Any) -> Any:

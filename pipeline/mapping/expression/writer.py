@@ -93,6 +93,8 @@ class Writer:
         label, self.label = self.label, None
         self._open.append(made)
         yield made
+        if not made.lines:
+            self.line("pass")
         self._open.pop()
         self.label = label
         self._done.append(made)
