@@ -1,6 +1,8 @@
 """How far a consumer group is, asked of the brokers: also when nothing of it runs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -25,14 +27,22 @@ class PartitionProgress:
         return self.end - (self.committed or 0)
 
 
-def group_progress(bootstrap_servers: str, group_id: str, topic: str) -> list[PartitionProgress]:
-    """Return the progress of a group in a topic, by partition.
+def group_progress(
+    bootstrap_servers: str,
+    group_id: str,
+    topic: str,
+    properties: Mapping[str, str | bool | int | float] = MappingProxyType({}),
+) -> list[PartitionProgress]:
+    """Return the progress of a group in a topic, by partition; nothing where there is no such topic.
+
+    `properties` are librdkafka's, for the way to the brokers.
 
     Raises:
         PipelineError: the brokers do not answer.
     """
     # A member that never subscribes disturbs nobody: it only asks.
-    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": group_id, "log_level": 0})
+    names = {"bootstrap.servers": bootstrap_servers, "group.id": group_id, "log_level": 0}
+    consumer = Consumer({**properties, **names})
     try:
         partitions = sorted(consumer.list_topics(topic, timeout=ASK_TIMEOUT_S).topics[topic].partitions)
         asked = [KafkaPartition(topic, partition) for partition in partitions]

@@ -82,7 +82,8 @@ class AdminServer:
     """Serves an application on one address until it is stopped."""
 
     def __init__(self, listen: str, application: Starlette) -> None:
-        self._listen = listen
+        self.address = listen
+        """The address it listens on; once it is started, with the real port where port 0 was asked for."""
         self._socket: socket.socket | None = None
         self._server = uvicorn.Server(
             uvicorn.Config(application, log_config=None, access_log=False, lifespan="off", ws="none")
@@ -95,16 +96,10 @@ class AdminServer:
         Raises:
             ConfigurationError: the address cannot be listened on.
         """
-        self._socket = _bound(self._listen)
-        self._thread.start()
-
-    @property
-    def address(self) -> str:
-        """The address it listens on, with the real port where port 0 was asked for."""
-        if self._socket is None:
-            return self._listen
+        self._socket = _bound(self.address)
         host, port = self._socket.getsockname()[:2]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._thread.start()
 
     def stop(self) -> None:
         """Stop serving; connections that are open are closed."""

@@ -1,0 +1,126 @@
+"""`cio-pipeline status`: how a running pipeline is doing, and how far its group is when nothing runs."""
+
+import json
+import os
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.errors import ConfigurationError, ExitStatus
+
+if TYPE_CHECKING:
+    from pipeline.config import Settings
+
+ASK_TIMEOUT_S = 5.0
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows no loopback of ours
+
+
+@click.command()
+@click.option(
+    "--config",
+    "-c",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("pipeline.yaml"),
+    show_default=True,
+    help="The configuration: where the pipeline listens, and which group and topics it reads.",
+)
+@click.option("--admin", metavar="HOST:PORT", help="Where the pipeline listens, if not at admin.listen.")
+@click.option("--watch", is_flag=True, help="Show it again every two seconds, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object.")
+def status(*, path: Path, admin: str | None, watch: bool, as_json: bool) -> int:
+    """Show the state of a running pipeline; when none answers, ask Kafka how far its group is.
+
+    Exit status 0 means running and ready, 1 anything else.
+    """
+    if watch and as_json:
+        raise click.UsageError("--watch is for people and --json for programs; choose one.")
+    document = ask(path, admin)
+    if as_json:
+        click.echo(json.dumps(document))
+    else:
+        _show(document, path, admin, watch)
+    return ExitStatus.DONE if document["running"] and document["ready"] else ExitStatus.FAILED
+
+
+def ask(path: Path, admin: str | None) -> dict[str, Any]:
+    """Return the status of the pipeline that listens, else of the group, as plain data.
+
+    Raises:
+        PipelineError: neither a pipeline nor Kafka answers.
+    """
+    settings = None if admin is not None else _settings(path)
+    address = admin if settings is None else settings.admin.listen
+    running = None if address is None else _running(address)
+    if running is not None:
+        return {"running": True, **running}
+    return _of_group(settings or _settings(path), address)
+
+
+def _settings(path: Path) -> "Settings":
+    from pipeline.config import load_settings  # noqa: PLC0415 - keeps `--help` fast
+
+    return load_settings(path, os.environ)
+
+
+def _running(address: str) -> dict[str, Any] | None:
+    """Return what the pipeline says, None when nobody listens there."""
+    url = f"http://{_reachable(address)}/api/status"
+    try:
+        with _DIRECTLY.open(url, timeout=ASK_TIMEOUT_S) as answer:
+            document: dict[str, Any] = json.load(answer)
+    except (urllib.error.HTTPError, ValueError):
+        raise ConfigurationError(
+            f"{address} answers, but is no cio-pipeline; set --admin or admin.listen"
+        ) from None
+    except OSError:
+        return None
+    return document
+
+
+def _reachable(address: str) -> str:
+    """A server that listens everywhere listens on loopback too."""
+    host, _, port = address.rpartition(":")
+    return f"127.0.0.1:{port}" if host == "0.0.0.0" else address  # noqa: S104 - it is read, not opened
+
+
+def _of_group(settings: "Settings", address: str | None) -> dict[str, Any]:
+    from pipeline.kafka.progress import group_progress  # noqa: PLC0415 - keeps `--help` fast
+
+    kafka = settings.kafka
+    patterns = [topic for topic in kafka.topics if topic.startswith("^")]
+    if patterns:
+        raise ConfigurationError(
+            f"no pipeline runs, and the topics of the pattern {patterns[0]} cannot be told"
+        )
+    partitions = [
+        {
+            "topic": found.topic,
+            "partition": found.partition,
+            "committed": found.committed,
+            "end": found.end,
+            "lag": found.lag,
+        }
+        for topic in kafka.topics
+        for found in group_progress(kafka.bootstrap_servers, kafka.group_id, topic, kafka.client_properties())
+    ]
+    return {"running": False, "admin": address, "group": kafka.group_id, "partitions": partitions}
+
+
+def _show(document: dict[str, Any], path: Path, admin: str | None, watch: bool) -> None:
+    from rich.console import Console  # noqa: PLC0415 - keeps `--help` fast
+    from rich.live import Live  # noqa: PLC0415
+
+    from pipeline.operations.status_view import status_view  # noqa: PLC0415
+
+    if not watch:
+        Console().print(status_view(document))
+        return
+    with Live(status_view(document), auto_refresh=False, screen=False) as live:
+        while True:
+            time.sleep(2)
+            live.update(status_view(ask(path, admin)), refresh=True)

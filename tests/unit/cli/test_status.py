@@ -1,0 +1,154 @@
+"""`cio-pipeline status` against a real admin server, against real Kafka offsets, and against nobody."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, Producer
+from confluent_kafka import TopicPartition as KafkaPartition
+from starlette.applications import Starlette
+
+from pipeline.calls import CallKind, Reason
+from pipeline.cli.entry import run_command_line
+from pipeline.errors import ExitStatus
+from pipeline.operations.admin import AdminServer, admin_application
+from pipeline.records import TopicPartition
+from pipeline.status import EngineStatus, PartitionStatus
+from pipeline.tally import Tally
+from tests.servers.embedded import EmbeddedBrokerProcess
+from tests.servers.ports import free_ports
+
+TALLY = Tally(
+    records=Counter({TopicPartition("shop", 0): 1_200}),
+    delivered=Counter({CallKind.TRACK: 1_100}),
+    dead_letters=Counter({Reason.TOO_LARGE: 3}),
+)
+STATUS = EngineStatus(
+    ready=True,
+    partitions=(
+        PartitionStatus(TopicPartition("shop", 0), position=1_200, committed=1_150, end=2_000),
+        PartitionStatus(TopicPartition("shop", 1)),
+    ),
+)
+
+
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    for name in [name for name in os.environ if name.startswith("CIO_PIPELINE")]:
+        monkeypatch.delenv(name)
+
+
+def serve(status: EngineStatus) -> Iterator[str]:
+    server = AdminServer("127.0.0.1:0", admin_application(TALLY, lambda: status))
+    server.start()
+    yield server.address
+    server.stop()
+
+
+@pytest.fixture
+def ready() -> Iterator[str]:
+    yield from serve(STATUS)
+
+
+@pytest.fixture
+def not_ready() -> Iterator[str]:
+    yield from serve(EngineStatus(ready=False, reasons=("no partition is assigned", "delivery holds")))
+
+
+def write_configuration(folder: Path, admin: str, bootstrap_servers: str = "127.0.0.1:1") -> Path:
+    path = folder / "pipeline.yaml"
+    path.write_text(
+        f"kafka: {{bootstrap_servers: '{bootstrap_servers}', topics: status-shop, group_id: status-group}}\n"
+        f"customerio: {{site_id: s, api_key: k}}\nadmin: {{listen: '{admin}'}}\n"
+    )
+    return path
+
+
+def test_a_ready_pipeline_is_shown_and_the_status_is_0(
+    ready: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line(["status", "-c", str(write_configuration(tmp_path, ready))]) == ExitStatus.DONE
+    output = capsys.readouterr().out
+    lines = [line.split() for line in output.splitlines()]
+    assert lines[0][0] == "ready"
+    assert "read 1,200" in output
+    assert "dead letters: too_large 3" in output
+    assert ["shop", "0", "1,150", "2,000", "850"] in lines
+    assert ["shop", "1", "-", "-", "-"] in lines
+    assert ["total", "850"] in lines
+
+
+def test_it_fits_a_narrow_terminal(
+    ready: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    run_command_line(["status", "--admin", ready])
+    assert max(len(line) for line in capsys.readouterr().out.splitlines()) <= 60
+
+
+def test_a_pipeline_that_is_not_ready_says_why_and_the_status_is_1(
+    not_ready: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line(["status", "--admin", not_ready]) == ExitStatus.FAILED
+    assert capsys.readouterr().out.splitlines()[:3] == [
+        "not ready",
+        "  no partition is assigned",
+        "  delivery holds",
+    ]
+
+
+def test_json_is_what_the_pipeline_says(ready: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["status", "--admin", ready, "--json"]) == ExitStatus.DONE
+    document = json.loads(capsys.readouterr().out)
+    assert document["running"] is True
+    assert document["partitions"][0]["lag"] == 850
+
+
+def test_when_no_pipeline_runs_kafka_tells_how_far_the_group_is(
+    embedded_broker: EmbeddedBrokerProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    embedded_broker.create_topic("status-shop", 2)
+    producer = Producer({"bootstrap.servers": embedded_broker.bootstrap_servers})
+    for number in range(10):
+        producer.produce("status-shop", value=b"{}", partition=number % 2)
+    producer.flush(10)
+    member = Consumer({"bootstrap.servers": embedded_broker.bootstrap_servers, "group.id": "status-group"})
+    member.commit(offsets=[KafkaPartition("status-shop", 0, 4)], asynchronous=False)
+    member.close()
+    (port,) = free_ports(1)
+    path = write_configuration(tmp_path, f"127.0.0.1:{port}", embedded_broker.bootstrap_servers)
+    assert run_command_line(["status", "-c", str(path), "--json"]) == ExitStatus.FAILED
+    assert json.loads(capsys.readouterr().out) == {
+        "running": False,
+        "admin": f"127.0.0.1:{port}",
+        "group": "status-group",
+        "partitions": [
+            {"topic": "status-shop", "partition": 0, "committed": 4, "end": 5, "lag": 1},
+            {"topic": "status-shop", "partition": 1, "committed": None, "end": 5, "lag": 5},
+        ],
+    }
+    assert run_command_line(["status", "-c", str(path)]) == ExitStatus.FAILED
+    output = capsys.readouterr().out
+    assert f"no pipeline runs at 127.0.0.1:{port}; from Kafka:" in output
+    assert ["status-shop", "1", "-", "5", "5"] in [line.split() for line in output.splitlines()]
+
+
+def test_another_program_at_the_address_is_told_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = AdminServer("127.0.0.1:0", Starlette())
+    server.start()
+    try:
+        assert run_command_line(["status", "--admin", server.address]) == ExitStatus.USAGE
+    finally:
+        server.stop()
+    assert f"{server.address} answers, but is no cio-pipeline" in capsys.readouterr().err
+
+
+def test_watching_and_json_do_not_go_together(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["status", "--watch", "--json"]) == ExitStatus.USAGE
+    assert "choose one" in capsys.readouterr().err
