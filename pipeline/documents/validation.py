@@ -47,8 +47,8 @@ def _problem(document: Document, model: type[BaseModel], detail: ErrorDetails) -
     if detail["type"] == "missing":
         return document.problem(document.locate(path, key=True), "missing-key", f"'{last}' is missing")
     text = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    name = next((part for part in reversed(document.nearest(path)) if isinstance(part, str)), None)
-    if name is not None and f"'{name}'" not in text:
+    name = (document.nearest(path) or (0,))[-1]
+    if isinstance(name, str) and f"'{name}'" not in text:
         text = f"'{name}': {text[:1].lower()}{text[1:]}"
     return document.problem(document.locate(path), "wrong-value", text)
 

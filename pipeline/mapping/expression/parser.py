@@ -99,13 +99,18 @@ def _tree(node: dict[str, Any]) -> Node:
     kind = node["type"]
     if kind == "slice":
         return Node(kind, value=tuple(node["children"]), offset=node.get("start", 0))
-    children = tuple(_tree(child) for child in node["children"])
-    if kind in {"or_expression", "and_expression"}:
-        # a || b || c comes as a tree as deep as it is long; the back end wants the list
-        children = tuple(
-            part for child in children for part in (child.children if child.kind == kind else (child,))
-        )
+    parts = _chain(node) if kind in {"or_expression", "and_expression"} else node["children"]
+    children = tuple(_tree(part) for part in parts)
     return Node(kind, children, node.get("value"), node.get("start", 0))
+
+
+def _chain(node: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a, b and c of a || b || c, which comes as a tree as deep as it is long."""
+    kind, parts = node["type"], []
+    while node["type"] == kind:
+        node, right = node["children"]
+        parts.append(right)
+    return [node, *reversed(parts)]
 
 
 class _StandardParser(_LibraryParser):  # type: ignore[misc]
