@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import orjson
@@ -11,12 +12,18 @@ import orjson
 from pipeline import __version__
 from pipeline.customerio.credentials import Credentials, CredentialSource
 from pipeline.customerio.failures import failure_verdict
+from pipeline.customerio.operations import RAW_TYPE
+from pipeline.customerio.raw import RawRequest, read_raw_request
 from pipeline.customerio.requests import REGION_PATH, HttpRequest, NoV1Request, batch_request, v1_request
-from pipeline.customerio.responses import batch_verdict
+from pipeline.customerio.responses import batch_verdict, raw_verdict
+from pipeline.customerio.sizes import travels_alone
 from pipeline.customerio.transport import AiohttpTransport
 from pipeline.customerio.verdicts import Fatal, Refusal, Refused, Retry, Verdict
 
 USER_AGENT = f"cio-pipeline/{__version__}"
+
+_JSON = {"content-type": "application/json"}
+_OURS = {"user-agent": USER_AGENT, "accept-encoding": "identity"}
 
 MAX_ANSWER_BYTES = 4 << 20
 """The largest answer that is read; a batch of which every item is refused is answered with much less."""
@@ -41,30 +48,64 @@ class TrackClient:
         *,
         deadline_s: float = 30.0,
         max_connections: int = 16,
+        always_v1: bool = False,
         transport: httpx.AsyncBaseTransport | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         """Prepare; nothing is sent yet.
 
-        `deadline_s` bounds a whole attempt, from waiting for a connection to the last byte. `now` gives Unix time.
+        `deadline_s` bounds a whole attempt, from waiting for a connection to the last byte. With `always_v1` every
+        operation goes by v1, one a request. `now` gives Unix time.
         """
         self._credentials_source = credentials
         self._credentials = credentials()
         self._base_url = base_url.rstrip("/")
         self._deadline_s = deadline_s
+        self._always_v1 = always_v1
         self._now = now
         self._transport = transport or AiohttpTransport(max_connections)
 
     async def send_batch(self, payloads: Sequence[bytes]) -> Verdict:
-        """Send encoded operations as one v2 batch."""
+        """Send encoded operations as one v2 batch; one that cannot be in a batch, alone, in the way that takes it."""
+        if len(payloads) == 1 and (self._always_v1 or travels_alone(payloads[0])):
+            return await self.send_single(payloads[0])
         return await self._send(batch_request(payloads), len(payloads))
 
     async def send_single(self, payload: bytes) -> Verdict:
-        """Send one encoded operation by v1: an event too large for v2, or any in `api: v1` mode."""
-        request = v1_request(orjson.loads(payload))
+        """Send one encoded operation by v1 (an event too large for v2, or any in `api: v1` mode), or a raw request."""
+        operation = orjson.loads(payload)
+        if operation["type"] == RAW_TYPE:
+            raw = read_raw_request(operation["request"])
+            return Refused((Refusal(raw),)) if isinstance(raw, str) else (await self.send_raw(raw))[0]
+        request = v1_request(operation)
         if isinstance(request, NoV1Request):
             return Refused((Refusal(request.text),))
         return await self._send(request, 1)
+
+    async def send_raw(self, raw: RawRequest) -> tuple[Verdict, Answer | None]:
+        """Make one attempt at a raw request; its own timeout stands in for the deadline. Its retries are not made."""
+        headers = dict(raw.headers)
+        body = raw.json_body()
+        form = _multipart(raw)
+        answer = await self._exchange_authorised(
+            lambda authorization: httpx.Request(
+                raw.method,
+                f"{self._base_url}/api{raw.path}",
+                params=raw.query or None,
+                content=body,
+                **form,
+                headers={
+                    **(_JSON if body is not None else {}),
+                    **headers,
+                    **_OURS,
+                    "authorization": authorization,
+                },
+            ),
+            raw.timeout_seconds or self._deadline_s,
+        )
+        if not isinstance(answer, Answer):
+            return answer, None
+        return raw_verdict(answer.status, answer.headers, answer.body, self._now()), answer
 
     async def ask_region(self) -> str | Verdict:
         """Ask in which region the account lives: `us` or `eu`, or what kept us from knowing."""
@@ -83,11 +124,16 @@ class TrackClient:
 
     async def exchange(self, request: HttpRequest) -> Answer | Retry:
         """Make one request, and after a 401 another one if the credentials have changed since."""
-        used = self._credentials
-        answer = await self._attempt(request, used)
-        if isinstance(answer, Answer) and answer.status == 401 and self._renewed(used):
-            return await self._attempt(request, self._credentials)
-        return answer
+        url = self._base_url + request.path
+        return await self._exchange_authorised(
+            lambda authorization: httpx.Request(
+                request.method,
+                url,
+                content=request.body,
+                headers={**_JSON, **_OURS, "authorization": authorization},
+            ),
+            self._deadline_s,
+        )
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -99,19 +145,21 @@ class TrackClient:
             return answer
         return batch_verdict(answer.status, answer.headers, answer.body, operations, self._now())
 
-    async def _attempt(self, request: HttpRequest, credentials: Credentials) -> Answer | Retry:
-        headers = {
-            "authorization": credentials.authorization,
-            "content-type": "application/json",
-            "accept-encoding": "identity",
-            "user-agent": USER_AGENT,
-        }
-        url = self._base_url + request.path
+    async def _exchange_authorised(
+        self, build: Callable[[str], httpx.Request], deadline_s: float
+    ) -> Answer | Retry:
+        used = self._credentials
+        answer = await self._attempt(build, used, deadline_s)
+        if isinstance(answer, Answer) and answer.status == 401 and self._renewed(used):
+            return await self._attempt(build, self._credentials, deadline_s)
+        return answer
+
+    async def _attempt(
+        self, build: Callable[[str], httpx.Request], credentials: Credentials, deadline_s: float
+    ) -> Answer | Retry:
         try:
-            async with asyncio.timeout(self._deadline_s):
-                return await self._exchange(
-                    httpx.Request(request.method, url, content=request.body, headers=headers)
-                )
+            async with asyncio.timeout(deadline_s):
+                return await self._exchange(build(credentials.authorization))
         except Exception as error:  # whatever a transport leaks must not end the sender
             return failure_verdict(error)
 
@@ -135,3 +183,11 @@ class TrackClient:
             except Exception:  # an unreadable secret file leaves the old credentials and their 401
                 return False
         return self._credentials != used
+
+
+def _multipart(raw: RawRequest) -> dict[str, Any]:
+    """Return form fields and files in httpx's words: fields alone are multipart too, as the connector sends them."""
+    if not raw.form and not raw.files:
+        return {}
+    fields: list[tuple[str, Any]] = [(name, (None, value)) for name, value in raw.form]
+    return {"files": fields + [(file.field, (file.name, file.content)) for file in raw.files]}

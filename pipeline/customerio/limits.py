@@ -9,6 +9,7 @@ from math import isfinite
 from typing import Any
 
 from pipeline.calls import Call, CallFailure, CallKind, Identity, IdentityKind, Reason
+from pipeline.customerio.raw import read_raw_request
 from pipeline.customerio.values import utf8_length, values_problem
 
 MAX_IDENTIFIER_BYTES = 150
@@ -208,6 +209,11 @@ def _check_action(call: Call) -> CallFailure | None:
     return _fail(call, Reason.INVALID_CALL, "action must be add or delete", "action")
 
 
+def _check_raw(call: Call) -> CallFailure | None:
+    request = read_raw_request(call.options.get("request"))
+    return _fail(call, Reason.INVALID_CALL, request, "request") if isinstance(request, str) else None
+
+
 _PERSON = _identity_of(_PERSON_IDENTITIES)
 _EVENT = (_identity_of(_EVENT_IDENTITIES), _check_name, _check_timestamp, _check_event_attributes)
 
@@ -223,5 +229,5 @@ _RULES: Mapping[CallKind, tuple[Callable[[Call], CallFailure | None], ...]] = {
     CallKind.ADD_DEVICE: (_PERSON, _check_device_token, _check_device),
     CallKind.DELETE_DEVICE: (_PERSON, _check_device_token),
     CallKind.RELATE: (_PERSON, _check_action, _check_relationships),
-    CallKind.RAW: (),
+    CallKind.RAW: (_check_raw,),
 }

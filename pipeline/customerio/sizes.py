@@ -2,12 +2,16 @@
 
 import orjson
 
-from pipeline.calls import COUNTED_KINDS, Call, CallFailure, IdentityKind, Reason
+from pipeline.calls import COUNTED_KINDS, Call, CallFailure, CallKind, IdentityKind, Reason
 from pipeline.customerio.identifiers import path_value
 from pipeline.customerio.limits import MAX_ITEM_BYTES, MAX_V1_EVENT_DATA_BYTES
+from pipeline.customerio.operations import RAW_TYPE
 
 _V1_EVENT_OVERHEAD_BYTES = 1_000
 """More than an event has beside its data: names, an identifier, an id, a timestamp."""
+
+
+_RAW_START = f'{{"type":"{RAW_TYPE}"'.encode()
 
 
 def fits_v2(payload: bytes) -> bool:
@@ -15,12 +19,17 @@ def fits_v2(payload: bytes) -> bool:
     return len(payload) <= MAX_ITEM_BYTES
 
 
+def travels_alone(payload: bytes) -> bool:
+    """Tell whether an encoded operation cannot be an item of a batch: too large for v2, or a raw request."""
+    return len(payload) > MAX_ITEM_BYTES or payload.startswith(_RAW_START)
+
+
 def check_size(call: Call, payload: bytes) -> CallFailure | None:
     """Return why an encoded call is too large for v2 and for v1, or None when one of them takes it.
 
     What does not fit v2 and passes here must be sent with `TrackClient.send_single`.
     """
-    if fits_v2(payload):
+    if fits_v2(payload) or call.source.kind is CallKind.RAW:
         return None
     size = f"the call has {len(payload)} bytes, at most {MAX_ITEM_BYTES} are allowed"
     if call.source.kind not in COUNTED_KINDS or call.identity is None:

@@ -32,15 +32,16 @@ def identify(workspace: Workspace, identifier: str, body: Document, now: float) 
     errors = _attribute_errors(identifier, attributes)
     if errors:
         return v1_errors(errors)
-    operation = {**_person(identifier, "identify"), "attributes": attributes}
-    if not isinstance(relations, dict):
-        return _take(workspace, operation, now)
-    relationships = relations.get("relationships")
-    if relations.get("action") != "delete_relationships":
-        return _take(workspace, {**operation, "cio_relationships": relationships}, now)
-    removal = {**_person(identifier, "delete_relationships"), "cio_relationships": relationships}
-    reply = _take(workspace, removal, now)
-    return _take(workspace, operation, now) if reply is OK and attributes else reply
+    identified = OK
+    if attributes or not isinstance(relations, dict):
+        identified = _take(workspace, {**_person(identifier, "identify"), "attributes": attributes}, now)
+    if identified is not OK or not isinstance(relations, dict):
+        return identified
+    action = (
+        "delete_relationships" if relations.get("action") == "delete_relationships" else "add_relationships"
+    )
+    relation = {**_person(identifier, action), "cio_relationships": relations.get("relationships")}
+    return _take(workspace, relation, now)
 
 
 def destroy(workspace: Workspace, identifier: str, now: float) -> Reply:
