@@ -29,7 +29,7 @@ def _changes(old: RulePlan, new: RulePlan) -> Iterator[Problem]:
     if _content(old) != _content(new):
         yield _at(new, "rule-changed", f"rule '{new.name}' does something else now")
     before, after = _event_ids(old), _event_ids(new)
-    for key in before.keys() | after.keys():
+    for key in sorted(before.keys() | after.keys()):
         if key in before and key in after and before[key] == after[key]:
             continue
         kind, name, number = key

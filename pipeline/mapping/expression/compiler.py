@@ -5,6 +5,7 @@ same value are looked up once while the lookup still holds.
 """
 
 from collections.abc import Callable, Mapping
+from keyword import iskeyword
 
 from pipeline.mapping.expression.forms import FORMS, record_fact
 from pipeline.mapping.expression.functions import REGISTRY, Function
@@ -63,7 +64,8 @@ class Compiler:
 
     def name(self, value: Value) -> str:
         """Return a name that holds a value."""
-        return value.code if value.code.isidentifier() else self.writer.assign(value.code)
+        named = value.code.isidentifier() and not iskeyword(value.code)  # True is an identifier by that test
+        return value.code if named else self.writer.assign(value.code)
 
     def truth(self, value: Value) -> str:
         """Return a condition: whether JMESPath takes a value for true."""
@@ -289,6 +291,8 @@ class Compiler:
         if wanted == "any":
             return None if self.standard or function.accept_null else f"{argument.code} is not None"
         tests = [_TESTS[kind].format(argument.code) for kind in wanted.split("|")]
+        if function.skip_null and not self.standard:
+            tests.append(f"{argument.code} is None")
         return tests[0] if len(tests) == 1 else f"({' or '.join(tests)})"
 
 

@@ -64,11 +64,12 @@ def _from_items(pairs: list[Any]) -> dict[str, Any]:
     parameters=["object"],
     variadic=True,
     standard=True,
+    skip_null=True,
 )
-def _merge(*objects: dict[str, Any]) -> dict[str, Any]:
+def _merge(*objects: dict[str, Any] | None) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for given in objects:
-        merged.update(given)
+        merged.update(given or {})
     return merged
 
 

@@ -30,7 +30,7 @@ class Function:
 
     `parameters` are JMESPath types, alternatives divided by ``|``; the last one repeats if `variadic`. `optional`
     counts the parameters at the end that may be left out. A function that does not `accept_null` gives null when it
-    is given null, unless the standard is asked for. A form has no `implementation`: the compiler knows it.
+    is given null, unless the standard is asked for; one that does `skip_null` is called with it. A form has no `implementation`: the compiler knows it.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Function:
     accept_null: bool = False
     inline: str | None = None
     standard: bool = False
+    skip_null: bool = False
     aliases: tuple[str, ...] = ()
 
     def arity_problem(self, given: int) -> str | None:
@@ -86,6 +87,7 @@ def define(
     accept_null: bool = False,
     inline: str | None = None,
     standard: bool = False,
+    skip_null: bool = False,
     aliases: Sequence[str] = (),
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register the decorated function under the name in its signature."""
@@ -105,6 +107,7 @@ def define(
                 accept_null,
                 inline,
                 standard,
+                skip_null,
                 tuple(aliases),
             )
         )
