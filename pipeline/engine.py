@@ -112,9 +112,14 @@ class Engine:
             self._source.start(self)
             while not stop():
                 self.step()
-            self._finish()
+            left_open = self._finish()
         finally:
             self._close()
+        _log.info(
+            "stopped",
+            records_left_open=left_open,
+            then="they are read again" if left_open else "nothing is left",
+        )
 
     def step(self) -> None:
         """Take in what Kafka has, send what is due, settle what came back, commit what is due."""
@@ -326,16 +331,12 @@ class Engine:
             self._settle(self._flight.land(BUSY_WAIT_S))
         self._flush_dead_letters()
 
-    def _finish(self) -> None:
+    def _finish(self) -> int:
+        """Drain and commit everything; return how many records stay open."""
         everything = self._assignment.topic_partitions
         self._drain(everything)
         self._commit(everything)
-        unsettled = self._assignment.open_records
-        _log.info(
-            "stopped",
-            records_left_open=unsettled,
-            then="they are read again" if unsettled else "nothing is left",
-        )
+        return self._assignment.open_records
 
     def _close(self) -> None:
         self._closing = True
