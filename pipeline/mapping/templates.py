@@ -101,6 +101,8 @@ class TemplateReader:
 
 
 def _joined(parts: list[str | Expression]) -> Tree:
+    if len(parts) > 1 and parts[-1] == "\n":  # the end of a YAML block, which nobody means
+        parts.pop()
     if len(parts) == 1 and isinstance(parts[0], Expression):
         return parts[0]
     if all(isinstance(part, str) for part in parts):

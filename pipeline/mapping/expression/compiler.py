@@ -176,7 +176,7 @@ class Compiler:
         kinds.add(first.kind)
         self.writer.line(f"{held} = {first.code}")
         for child in children[1:]:
-            truth = self.truth(Value(held, first.kind if len(kinds) == 1 else ""))
+            truth = self.truth(Value(held, "bool" if kinds == {"bool"} else ""))
             with self.writer.block(f"if {'not ' if negated else ''}{truth}:"):
                 value = self.value(child, current)
                 kinds.add(value.kind)

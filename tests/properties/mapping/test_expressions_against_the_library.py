@@ -91,7 +91,9 @@ def compound(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-EXPRESSIONS = st.recursive(st.one_of(FIELDS, LITERALS, st.just("@")), compound, max_leaves=8)
+EXPRESSIONS = st.recursive(st.one_of(FIELDS, LITERALS, st.just("@")), compound, max_leaves=8).filter(
+    lambda expression: len(expression) < 1_000
+)
 FAILED = object()
 
 

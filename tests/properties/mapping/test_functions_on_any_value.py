@@ -1,4 +1,4 @@
-"""Every function gives JSON or an error of its own, whatever it is given, and null for null where that is the policy."""
+"""Every function gives JSON or an error of its own, whatever it is given, and null for null."""
 
 import json
 import os

@@ -384,6 +384,12 @@ def test_an_environment_variable_is_read_when_the_rules_are_loaded() -> None:
     assert len(made.calls[0].attributes["h"]) == 64
 
 
+def test_a_constant_before_and_lets_the_rest_decide() -> None:
+    text = "rules:\n  - {name: r, when: '`1` && a', destroy: {id: u}}"
+    assert len(calls(text, {"a": True})) == 1
+    assert calls(text, {"a": False}) == []
+
+
 def test_mapping_never_changes_the_event() -> None:
     text = track(call='from: "${@}", attributes: {s: "${sort(l)}", m: "${merge(o, p)}"}')
     event = {"l": [3, 1], "o": {"a": 1}, "p": {"b": 2}, "n": None}

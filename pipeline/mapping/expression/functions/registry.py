@@ -30,7 +30,8 @@ class Function:
 
     `parameters` are JMESPath types, alternatives divided by ``|``; the last one repeats if `variadic`. `optional`
     counts the parameters at the end that may be left out. A function that does not `accept_null` gives null when it
-    is given null, unless the standard is asked for; one that does `skip_null` is called with it. A form has no `implementation`: the compiler knows it.
+    is given null, unless the standard is asked for; one that does `skip_null` is called with it. A form has no
+    `implementation`: the compiler knows it.
     """
 
     name: str
