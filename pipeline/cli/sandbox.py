@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import signal
+from pathlib import Path
 
 import click
 
@@ -11,9 +12,10 @@ from pipeline.customerio.credentials import Credentials
 from pipeline.errors import ExitStatus
 from pipeline.sandbox.app import SandboxState
 from pipeline.sandbox.faults import Fault, Faults, Refuse, read_fault
-from pipeline.sandbox.server import SandboxService
+from pipeline.sandbox.server import SandboxService, TlsFiles
 from pipeline.sandbox.workspace import Workspace
 
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 _COLLECT_RARELY = (100_000, 50, 1_000)
 """What arrives is kept for good; looking through it for garbage took a third of the time an operation."""
@@ -31,6 +33,8 @@ _COLLECT_RARELY = (100_000, 50, 1_000)
     "--region", type=click.Choice(["us", "eu"]), default="us", show_default=True, help="Where it says it is."
 )
 @click.option("--fault", "faults", multiple=True, metavar="JSON", help="A fault in force from the start.")
+@click.option("--tls-certificate", type=_FILE, help="Speak HTTPS with this certificate chain (PEM).")
+@click.option("--tls-key", type=_FILE, help="The private key of --tls-certificate (PEM).")
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Decides which requests shared faults strike."
 )
@@ -42,6 +46,8 @@ def sandbox(
     api_key: str | None,
     region: str,
     faults: tuple[str, ...],
+    tls_certificate: Path | None,
+    tls_key: Path | None,
     seed: int,
     as_json: bool,
 ) -> int:
@@ -52,12 +58,15 @@ def sandbox(
     """
     if (site_id is None) != (api_key is None):
         raise click.UsageError("--site-id and --api-key belong together.")
+    if (tls_certificate is None) != (tls_key is None):
+        raise click.UsageError("--tls-certificate and --tls-key belong together.")
+    tls = TlsFiles(tls_certificate, tls_key) if tls_certificate is not None and tls_key is not None else None
     host, port = _address(listen)
     credentials = Credentials(site_id, api_key) if site_id is not None and api_key is not None else None
     state = SandboxState(Workspace(region), Faults(seed), credentials)
     for text in faults:
         state.faults.set(_fault(text))
-    service = SandboxService(state, host, port)
+    service = SandboxService(state, host, port, tls)
     click.echo(
         json.dumps({"base_url": service.base_url}) if as_json else f"sandbox listening on {service.base_url}"
     )

@@ -3,8 +3,11 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -51,19 +54,32 @@ class _Server(uvicorn.Server):
             return _Connection(self.config, self.server_state, self.lifespan.state)
 
         loop = asyncio.get_running_loop()
-        self.servers = [await loop.create_server(connect, sock=listener, backlog=_BACKLOG)]
+        self.servers = [
+            await loop.create_server(connect, sock=listener, backlog=_BACKLOG, ssl=self.config.ssl)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """The certificate chain and the private key to serve HTTPS with, in PEM."""
+
+    certificate: Path
+    key: Path
 
 
 class SandboxService:
     """A sandbox that is bound to its address from the start and serves while `serve` runs."""
 
-    def __init__(self, state: SandboxState, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Bind.
+    def __init__(
+        self, state: SandboxState, host: str = "127.0.0.1", port: int = 0, tls: TlsFiles | None = None
+    ) -> None:
+        """Bind; with `tls` only HTTPS is spoken.
 
         Raises:
-            ConfigurationError: the address is in use or is not ours.
+            ConfigurationError: the address is in use or is not ours, or the certificate cannot be used.
         """
         self.state = state
+        self._scheme = "http" if tls is None else "https"
         self._listener = _listen((host, port))
         self._address: Address = self._listener.getsockname()[:2]
         application = SandboxApp(state, Control(state, self._refuse).application())
@@ -78,7 +94,16 @@ class SandboxService:
             backlog=_BACKLOG,
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=_GRACE_S,
+            ssl_certfile=None if tls is None else str(tls.certificate),
+            ssl_keyfile=None if tls is None else str(tls.key),
         )
+        try:
+            config.load()
+        except (OSError, ssl.SSLError) as error:
+            self._listener.close()
+            raise ConfigurationError(
+                f"cannot use the certificate or its key: {error.strerror or error}"
+            ) from None
         self._server = _Server(config)
         self._reopening: asyncio.Task[None] | None = None
 
@@ -86,7 +111,7 @@ class SandboxService:
     def base_url(self) -> str:
         """Where the sandbox answers."""
         host, port = self._address
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return f"{self._scheme}://[{host}]:{port}" if ":" in host else f"{self._scheme}://{host}:{port}"
 
     async def serve(self) -> None:
         """Answer until `stop`."""
@@ -118,13 +143,14 @@ class SandboxServer:
         seed: int = 0,
         host: str = "127.0.0.1",
         port: int = 0,
+        tls: TlsFiles | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         """Bind to a free port of the loopback interface unless told otherwise; without credentials any are taken."""
         state = SandboxState(Workspace(region), Faults(seed), credentials)
         if clock is not None:
             state.clock = clock
-        self._service = SandboxService(state, host, port)
+        self._service = SandboxService(state, host, port, tls)
         self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
 
     @property

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -26,8 +27,8 @@ _STOP_S = 10
 class SandboxQuestions:
     """Asks a running sandbox what it has seen."""
 
-    def __init__(self, base_url: str) -> None:
-        self._http = httpx.Client(base_url=base_url, trust_env=False, timeout=30)
+    def __init__(self, base_url: str, verify: ssl.SSLContext | bool = True) -> None:
+        self._http = httpx.Client(base_url=base_url, trust_env=False, timeout=30, verify=verify)
 
     def counts(self) -> dict[str, Any]:
         """How many calls of each kind arrived and what became of them."""
@@ -92,10 +93,15 @@ class SandboxQuestions:
 class SandboxThread(SandboxQuestions):
     """A sandbox in a thread of this process."""
 
-    def __init__(self, credentials: Credentials | None = CREDENTIALS, **settings: Any) -> None:
+    def __init__(
+        self,
+        credentials: Credentials | None = CREDENTIALS,
+        verify: ssl.SSLContext | bool = True,
+        **settings: Any,
+    ) -> None:
         self._server = SandboxServer(credentials, **settings)
         self.base_url = self._server.base_url
-        super().__init__(self.base_url)
+        super().__init__(self.base_url, verify)
 
     def __enter__(self) -> Self:
         self._server.__enter__()
@@ -159,5 +165,7 @@ class SandboxProcess(SandboxQuestions):
 
     def _first_line(self) -> str:
         line = self._stdout.readline()
-        assert line, f"the sandbox ended with status {self.process.wait(_START_S)} before it was ready"
+        if not line:
+            self._stdout.close()
+            raise AssertionError(f"the sandbox ended with {self.process.wait(_START_S)} before it was ready")
         return line
