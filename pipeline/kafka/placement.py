@@ -25,13 +25,15 @@ class Placement:
         consumer: Consumer,
         options: KafkaOptions,
         partitions: Partitions,
+        *,
         skipped: Counter[TopicPartition],
+        known: Mapping[str, int],
         monotonic: Callable[[], float],
     ) -> None:
         self._consumer = consumer
         self._options = options
         self._partitions = partitions
-        self._starts = StartPositions(consumer, options)
+        self._starts = StartPositions(consumer, options, known)
         self._skipped = skipped
         self._monotonic = monotonic
         self._retry_at = 0.0

@@ -24,9 +24,18 @@ _REFUSED = MappingProxyType(
 )
 
 
+_FATAL = frozenset({KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID, KafkaError.UNRELEASED_INSTANCE_ID})
+
+
+class ClientBrokenError(RemoteRefusedError):
+    """The client is of no more use: it may neither be polled nor closed, since both can block for ever."""
+
+
 def refusal(error: KafkaError) -> RemoteRefusedError | None:
     """Return the error to stop with, None when going on makes sense."""
+    fatal = error.fatal() or error.code() in _FATAL
     words = _REFUSED.get(error.code())
-    if words is None and not error.fatal():
+    if words is None and not fatal:
         return None
-    return RemoteRefusedError(f"Kafka refuses: {words or error.str()} ({error.name()})")
+    kind = ClientBrokenError if fatal else RemoteRefusedError
+    return kind(f"Kafka refuses: {words or error.str()} ({error.name()})")

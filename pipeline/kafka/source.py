@@ -17,7 +17,7 @@ from pipeline.kafka.messages import MessageReader
 from pipeline.kafka.options import KafkaOptions
 from pipeline.kafka.partitions import Partitions
 from pipeline.kafka.placement import Placement
-from pipeline.kafka.refusals import refusal
+from pipeline.kafka.refusals import ClientBrokenError, refusal
 from pipeline.kafka.settings import client_configuration, without_secrets
 from pipeline.ports import AssignmentListener, CommitResult
 from pipeline.records import Record, TopicPartition
@@ -38,9 +38,11 @@ class KafkaSource:
         self._connection = Connection(options.bootstrap_servers)
         self._partitions = Partitions()
         self._consumer: Consumer | None = None
+        self._listener: AssignmentListener | None = None
         self._placement: Placement | None = None
         self._joined = False
         self._lost = False
+        self._broken: ClientBrokenError | None = None
         self._reader = MessageReader()
         self.skipped: Counter[TopicPartition] = Counter()
 
@@ -57,9 +59,16 @@ class KafkaSource:
     def start(self, listener: AssignmentListener) -> None:
         """See `Source.start`. Brokers that cannot be reached are no error: `trouble` names them, `poll` goes on."""
         consumer = self._new_consumer()
-        self._consumer = consumer
-        self._placement = Placement(consumer, self._options, self._partitions, self.skipped, self._monotonic)
-        self._require_topics(consumer)
+        self._consumer, self._listener = consumer, listener
+        known = self._require_topics(consumer)
+        self._placement = Placement(
+            consumer,
+            self._options,
+            self._partitions,
+            skipped=self.skipped,
+            known=known,
+            monotonic=self._monotonic,
+        )
         guard = self._callbacks.guard
         consumer.subscribe(
             list(self._options.topics),
@@ -71,6 +80,8 @@ class KafkaSource:
     def poll(self, max_records: int, timeout_s: float) -> Sequence[Record]:
         """See `Source.poll`."""
         self._callbacks.raise_kept()
+        if self._broken is not None:
+            raise self._broken
         consumer, placement = self._running()
         if self.trouble is None:
             placement.place()
@@ -93,11 +104,15 @@ class KafkaSource:
         session timeout.
         """
         consumer, _ = self._running()
-        if self._lost:
+        if self._lost or self._broken is not None:
             return CommitResult({}, "the assignment was lost")
         if self.trouble is not None:
             return CommitResult({}, self.trouble)
-        return commit(consumer, offsets, self._partitions)
+        try:
+            return commit(consumer, offsets, self._partitions)
+        except ClientBrokenError as error:
+            self._broken = error
+            raise
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
         """See `Source.pause`."""
@@ -125,7 +140,10 @@ class KafkaSource:
         """See `Source.close`."""
         if self._consumer is None:
             return
-        self._consumer.close()
+        if self._broken is None:
+            self._consumer.close()
+        elif self._listener is not None:
+            self._callbacks.guard(self._on_lost)(self._listener, _kafka(self._partitions))
         self._consumer, self._placement = None, None
         self._callbacks.raise_kept()
 
@@ -146,14 +164,16 @@ class KafkaSource:
             safe = without_secrets(text, self._options.properties)
             raise ConfigurationError(f"the Kafka client refuses its settings: {safe}") from None
 
-    def _require_topics(self, consumer: Consumer) -> None:
+    def _require_topics(self, consumer: Consumer) -> dict[str, int]:
+        """Return the number of partitions of each topic, nothing when the brokers cannot be asked now."""
         try:
             known = consumer.list_topics(timeout=self._options.lookup_timeout_s).topics
         except KafkaException:
-            return  # The brokers cannot be asked now; the first poll begins to report why.
+            return {}
         for topic in self._options.topics:
             if not topic.startswith("^") and topic not in known:
                 raise self._topic_missing(topic)
+        return {name: len(topic.partitions) for name, topic in known.items()}
 
     def _topic_missing(self, topic: str) -> ConfigurationError:
         return ConfigurationError(
@@ -219,6 +239,8 @@ class KafkaSource:
         elif code in _TOPIC_MISSING and not self._joined:
             self._callbacks.keep(self._topic_missing(topic or ", ".join(self._options.topics)))
         elif (final := refusal(error)) is not None:
+            if isinstance(final, ClientBrokenError):
+                self._broken = final
             self._callbacks.keep(final)
         else:
             _log.warning("kafka_error", code=error.name(), text=error.str(), topic=topic, partition=number)

@@ -27,11 +27,16 @@ class Start(NamedTuple):
 
 
 class StartPositions:
-    """Decides by the options; the consumer answers questions about the partitions."""
+    """Decides by the options; the consumer answers questions about the partitions.
 
-    def __init__(self, consumer: Consumer, options: KafkaOptions) -> None:
+    `known` holds the number of partitions of each topic when the program started, empty where that is
+    unknown.
+    """
+
+    def __init__(self, consumer: Consumer, options: KafkaOptions, known: Mapping[str, int]) -> None:
         self._consumer = consumer
         self._options = options
+        self._known = known
 
     def find(
         self, partitions: Collection[TopicPartition], positions: Mapping[TopicPartition, int]
@@ -73,7 +78,11 @@ class StartPositions:
             asked = KafkaPartition(partition.topic, partition.partition, round(start.timestamp() * 1000))
             [answer] = self._consumer.offsets_for_times([asked], self._options.lookup_timeout_s)
             return answer.offset if answer.offset >= 0 else high
-        return low if start == "earliest" else high
+        return low if start == "earliest" or self._is_new(partition) else high
+
+    def _is_new(self, partition: TopicPartition) -> bool:
+        """Tell whether the partition was added while we ran: then `latest` would skip records nobody has seen."""
+        return bool(self._known) and partition.partition >= self._known.get(partition.topic, 0)
 
     def _out_of_range(self, partition: TopicPartition, expected: int, low: int, high: int) -> Start:
         if expected < low:

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import orjson
 from confluent_kafka import Consumer, Producer
 from confluent_kafka import TopicPartition as KafkaPartition
 
@@ -77,7 +78,12 @@ class OnBroker:
         self.topic = f"events-{uuid.uuid4().hex[:8]}"
         self.group = f"group-{uuid.uuid4().hex[:8]}"
         self._broker = broker
-        self._properties = {"heartbeat_interval_ms": 300, **properties}
+        self._partitions = partitions
+        self._properties: dict[str, str | int | bool] = dict(properties)
+        if properties.get("group_protocol") != "consumer":  # there the brokers hold it
+            self._properties.setdefault("heartbeat_interval_ms", 300)
+        # The embedded broker lets every rebalance take a second less than this.
+        self._session_timeout_s = 2.0 if isinstance(broker, EmbeddedBrokerProcess) else 6.0
         self._producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 0})
         broker.create_topic(self.topic, partitions)
 
@@ -94,6 +100,11 @@ class OnBroker:
         )
         assert self._producer.flush(REQUEST_TIMEOUT_S) == 0
 
+    def make_topic_again(self) -> None:
+        """Delete the topic and make it anew."""
+        self._broker.delete_topic(self.topic)
+        self._broker.create_topic(self.topic, self._partitions)
+
     def delete_before(self, partition: int, offset: int) -> None:
         self._broker.delete_records(self.topic, partition, offset)
 
@@ -104,18 +115,28 @@ class OnBroker:
         return answer.offset if answer.offset >= 0 else None
 
     def source(self, **options: Any) -> KafkaSource:
-        properties = {
-            **{k.replace("_", "."): v for k, v in self._properties.items()},
-            **options.pop("properties", {}),
-        }
-        settings = {
+        return KafkaSource(KafkaOptions(**self._settings(options)))
+
+    def options_as_json(self, **options: Any) -> str:
+        """The options of a source, for a process of its own."""
+        return orjson.dumps(self._settings(options)).decode()
+
+    def _settings(self, options: dict[str, Any]) -> dict[str, Any]:
+        ours = {k.replace("_", "."): v for k, v in self._properties.items()}
+        return {
             "bootstrap_servers": self._broker.bootstrap_servers,
             "topics": (self.topic,),
             "group_id": self.group,
-            "session_timeout_s": 6.0,
+            "session_timeout_s": self._session_timeout_s,
             "max_poll_interval_s": 20.0,
             "fetch_wait_ms": 10,
             "statistics_interval_s": 0.2,
             **options,
+            "properties": {**ours, **options.get("properties", {})},
         }
-        return KafkaSource(KafkaOptions(**settings, properties=properties))
+
+
+def options_from_json(text: str) -> KafkaOptions:
+    """Read what `options_as_json` wrote."""
+    settings = orjson.loads(text)
+    return KafkaOptions(**{**settings, "topics": tuple(settings["topics"])})

@@ -12,13 +12,29 @@ from tests.contract.source_kafkas import InMemory, KafkaOfTest, OnBroker
 QUIET_S = 0.5
 
 
-@pytest.fixture(params=["memory", "embedded", pytest.param("apache", marks=pytest.mark.kafka)])
+_REBALANCES: dict[str, dict[str, str]] = {
+    "apache": {},
+    "apache-eager": {"partition_assignment_strategy": "range"},
+    "apache-consumer-protocol": {"group_protocol": "consumer"},
+}
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        "embedded",
+        pytest.param("apache", marks=pytest.mark.kafka),
+        pytest.param("apache-eager", marks=[pytest.mark.kafka, pytest.mark.full]),
+        pytest.param("apache-consumer-protocol", marks=[pytest.mark.kafka, pytest.mark.full]),
+    ]
+)
 def kafka(request: pytest.FixtureRequest) -> KafkaOfTest:
     """A topic of two partitions."""
     if request.param == "memory":
         return InMemory(2)
-    broker = "embedded_broker" if request.param == "embedded" else "apache_kafka"
-    return OnBroker(request.getfixturevalue(broker), 2)
+    if request.param == "embedded":
+        return OnBroker(request.getfixturevalue("embedded_broker"), 2)
+    return OnBroker(request.getfixturevalue("apache_kafka"), 2, **_REBALANCES[request.param])
 
 
 @pytest.fixture

@@ -259,6 +259,7 @@ class ApacheKafka:
             "group.consumer.min.heartbeat.interval.ms": "500",
             "group.consumer.heartbeat.interval.ms": "1000",
             "group.consumer.session.timeout.ms": "6000",
+            "log.retention.ms": "-1",  # tests write records of long ago
             "log.initial.task.delay.ms": "500",
             "log.segment.delete.delay.ms": "500",
         }
