@@ -29,7 +29,7 @@ def demo(events: int, seed: int, as_json: bool, keep: bool, bootstrap_servers: s
 
     with Stage(bootstrap_servers, events, seed) as stage:
         stage.play(stop, quiet=as_json, keep=keep)
-        summary = stage.summary()
+        summary = stage.summary(interrupted=stop() and not keep)
     stage.show(summary, as_json=as_json)
     if stop():
         return stop.status

@@ -96,7 +96,7 @@ class Stage:
         if self._feeder.failure is not None:
             raise self._feeder.failure
 
-    def summary(self) -> Summary:
+    def summary(self, *, interrupted: bool) -> Summary:
         """Ask everyone what they have: the pipeline, the broker, the sandbox."""
         self._feeder.stop()
         response = httpx.get(f"{self._sandbox.base_url}/_sandbox/counts", trust_env=False)
@@ -104,6 +104,7 @@ class Stage:
             self._pipeline.tally,
             written=self._feeder.written,
             seconds=self._seconds,
+            interrupted=interrupted,
             partitions=group_progress(self.bootstrap_servers, self._group, self.topic),
             sandbox=response.json(),
         )

@@ -29,6 +29,7 @@ class Summary:
     people: int
     unaccounted: int
     seconds: float
+    interrupted: bool
     partitions: Sequence[PartitionProgress]
 
     @classmethod
@@ -38,6 +39,7 @@ class Summary:
         *,
         written: int,
         seconds: float,
+        interrupted: bool,
         partitions: Sequence[PartitionProgress],
         sandbox: Mapping[str, Any],
     ) -> "Summary":
@@ -56,6 +58,7 @@ class Summary:
             people=sandbox["people"],
             unaccounted=max(unsettled, uncommitted) + uncounted,
             seconds=round(seconds, 3),
+            interrupted=interrupted,
             partitions=partitions,
         )
 
@@ -93,6 +96,8 @@ class Summary:
         return table
 
     def _verdict(self) -> str:
+        if self.interrupted:
+            return f"\n[bold]Interrupted.[/] {self.unaccounted:,} of {self.written:,} records wait in Kafka."
         if self.unaccounted:
             return f"\n[bold red]{self.unaccounted:,} records are unaccounted for.[/]"
         return f"\n[bold green]All {self.written:,} records are accounted for[/], in {self.seconds:,.1f} seconds."
