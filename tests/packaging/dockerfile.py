@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+PROJECT = Path(__file__).parents[2]
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
