@@ -8,7 +8,7 @@ import json
 import os
 import random
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,10 @@ def calls_at(sandbox: SandboxProcess) -> int:
     return sum(sandbox.counts()["calls"].values())
 
 
+def have_arrived(sandbox: SandboxProcess, calls: int) -> Callable[[], bool]:
+    return lambda: calls_at(sandbox) >= calls
+
+
 def people_of(sandbox: SandboxProcess) -> dict[str, Any]:
     return {person["id"]: person["attributes"] for person in sandbox.people()}
 
@@ -84,7 +88,7 @@ def run_to_the_end(
     for calls in kill_after:
         moment = calls_at(sandbox) + calls
         with PipelineProcess(configuration) as pipeline:
-            pipeline.wait_until(lambda at=moment: calls_at(sandbox) >= at, "the moment of the kill", 300)
+            pipeline.wait_until(have_arrived(sandbox, moment), "the moment of the kill", 300)
             pipeline.kill()
     with PipelineProcess(configuration) as pipeline:
         pipeline.wait_until(lambda: is_drained(bootstrap_servers, group, topic), "drained", 600)

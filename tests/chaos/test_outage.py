@@ -1,4 +1,4 @@
-"""An outage costs only time (G5): the receiver is slow, then gone for a while, then back, and nobody restarts anything."""
+"""An outage costs only time (G5): the receiver is slow, then gone, then back, and nobody restarts anything."""
 
 import os
 from itertools import count

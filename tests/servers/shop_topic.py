@@ -1,6 +1,6 @@
 """The demo's shop written into a topic, and what a naive reader of that topic expects to happen."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import orjson
@@ -43,8 +43,8 @@ def write_shop(
             key=record.key,
             value=record.value,
             timestamp=record.timestamp_ms,
-            # Records without a person are spread evenly; the client would choose at random.
-            **({} if record.key is not None else {"partition": number % partitions}),
+            # Records without a person are spread evenly; -1 lets the client choose by key.
+            partition=-1 if record.key is not None else number % partitions,
             on_delivery=_noting(record, written),
         )
         producer.poll(0)
@@ -55,7 +55,7 @@ def write_shop(
     return written
 
 
-def _noting(record: ShopRecord, written: list[Record]) -> "object":
+def _noting(record: ShopRecord, written: list[Record]) -> Callable[[KafkaError | None, Message], None]:
     def note(error: KafkaError | None, message: Message) -> None:
         assert error is None, error
         partition, offset = message.partition(), message.offset()
