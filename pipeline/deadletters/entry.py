@@ -1,9 +1,23 @@
 """A dead letter: one record or one call that failed, with all that is needed to understand it and to send it again."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
 
 from pipeline.calls import CallSource, Reason
-from pipeline.records import Record
+from pipeline.event_id import record_digest
+from pipeline.records import Position, Record
+
+
+class LetterKey(NamedTuple):
+    """What failed: entries with one key are about the same call, or the same record when `source` is None.
+
+    `digest` is of the record's value, so that a topic that was created anew is not taken for the old one.
+    """
+
+    position: Position
+    digest: str
+    source: CallSource | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +37,32 @@ class DeadLetter:
     status: int | None = None
     answer: str | None = None
     attempts: int = 0
+
+    @property
+    def key(self) -> LetterKey:
+        """What failed."""
+        return LetterKey(self.record.position, record_digest(self.record), self.source)
+
+
+class Settlement(StrEnum):
+    """How a dead letter came to its end."""
+
+    DELIVERED = "delivered"  # Customer.io confirmed every call of it
+    REPLACED = (
+        "replaced"  # the calls of a record were tried one by one: those that failed have entries of their own
+    )
+    DISMISSED = "dismissed"  # a person decided that it is not to be sent
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """The end of a dead letter. It hides the entries with this key that were first seen at `until_ms` or before.
+
+    Both times are Unix milliseconds; `until_ms` is by the clock of whoever wrote the entry, so that no two clocks are
+    compared. A call that fails again later has an entry that is not hidden.
+    """
+
+    key: LetterKey
+    until_ms: int
+    resolved_ms: int
+    settlement: Settlement = Settlement.DELIVERED

@@ -1,0 +1,112 @@
+"""What is still to be done: entries about the same thing folded into one, and resolved ones left out."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from sys import intern
+
+from pipeline.calls import CallSource, Reason
+from pipeline.deadletters.archive import Archive, Foreign, Place
+from pipeline.deadletters.entry import DeadLetter, LetterKey, Resolution
+from pipeline.records import Position
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """All entries about one call, or one record, that no resolution hides; the newest tells why.
+
+    `times` is how many entries there are, `attempts` how many requests they count together. Times are Unix
+    milliseconds. `place` is where the newest entry stands, `files` the numbers of all files that hold one.
+    """
+
+    key: LetterKey
+    reason: Reason
+    text: str
+    field: str | None
+    status: int | None
+    first_seen_ms: int
+    last_seen_ms: int
+    times: int
+    attempts: int
+    place: Place
+    files: frozenset[int]
+
+    @property
+    def position(self) -> Position:
+        """Where the record stands in Kafka."""
+        return self.key.position
+
+    @property
+    def source(self) -> CallSource | None:
+        """The call that failed, None when it was the whole record."""
+        return self.key.source
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What an archive holds: unresolved dead letters by position, and the lines that were passed over."""
+
+    unresolved: tuple[Unresolved, ...]
+    foreign: tuple[Foreign, ...]
+
+
+def take_inventory(archive: Archive) -> Inventory:
+    """Read an archive whole; what it keeps of an entry is small, the originals stay in the files."""
+    seen: dict[LetterKey, list[Unresolved]] = defaultdict(list)
+    resolved_until: dict[LetterKey, int] = {}
+    foreign: list[Foreign] = []
+    for place, found in archive.scan():
+        match found:
+            case DeadLetter():
+                key = found.key
+                seen[key].append(_single(key, found, place))
+            case Resolution():
+                resolved_until[found.key] = max(found.until_ms, resolved_until.get(found.key, found.until_ms))
+            case Foreign():
+                foreign.append(found)
+    unresolved = []
+    for key, entries in seen.items():
+        until_ms = resolved_until.get(key)
+        left = [entry for entry in entries if until_ms is None or entry.last_seen_ms > until_ms]
+        if left:
+            unresolved.append(_fold(left))
+    return Inventory(tuple(sorted(unresolved, key=_order)), tuple(foreign))
+
+
+def _single(key: LetterKey, entry: DeadLetter, place: Place) -> Unresolved:
+    return Unresolved(
+        key,
+        entry.reason,
+        intern(entry.text),
+        entry.field,
+        entry.status,
+        first_seen_ms=entry.first_seen_ms,
+        last_seen_ms=entry.first_seen_ms,
+        times=1,
+        attempts=entry.attempts,
+        place=place,
+        files=frozenset({place.file}),
+    )
+
+
+def _fold(entries: list[Unresolved]) -> Unresolved:
+    if len(entries) == 1:
+        return entries[0]
+    newest = max(entries, key=lambda entry: (entry.last_seen_ms, entry.place))
+    return Unresolved(
+        newest.key,
+        newest.reason,
+        newest.text,
+        newest.field,
+        newest.status,
+        first_seen_ms=min(entry.first_seen_ms for entry in entries),
+        last_seen_ms=newest.last_seen_ms,
+        times=len(entries),
+        attempts=sum(entry.attempts for entry in entries),
+        place=newest.place,
+        files=frozenset[int]().union(*(entry.files for entry in entries)),
+    )
+
+
+def _order(letter: Unresolved) -> tuple[Position, Iterable[str]]:
+    return letter.position, [str(part) for part in letter.source or ()]
