@@ -1,6 +1,6 @@
 """Answers as the Track API writes them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -33,12 +33,17 @@ UNAUTHORIZED = Reply(401, b'{"meta":{"error":"Unauthorized request"}}\n')
 """The body is a guess: what Customer.io writes here is not documented."""
 
 NOT_FOUND = Reply(404, b'{"meta":{"error":"not found"}}\n')
-NOT_ALLOWED = Reply(405, b'{"meta":{"error":"method not allowed"}}\n')
 
 
 def json_reply(status: int, document: object) -> Reply:
     """Return a compact JSON answer."""
     return Reply(status, orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def not_allowed(methods: Iterable[str]) -> Reply:
+    """Return the answer to a method that the path does not know."""
+    allow = (b"allow", ", ".join(methods).encode("ascii"))
+    return Reply(405, b'{"meta":{"error":"method not allowed"}}\n', (*_JSON, allow))
 
 
 def v1_errors(messages: Sequence[str]) -> Reply:

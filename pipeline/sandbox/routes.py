@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, unquote
 import orjson
 
 from pipeline.sandbox import v1, v2
-from pipeline.sandbox.replies import NOT_ALLOWED, NOT_FOUND, Reply, json_reply, v1_error
+from pipeline.sandbox.replies import NOT_FOUND, Reply, json_reply, not_allowed, v1_error
 from pipeline.sandbox.workspace import Workspace
 
 
@@ -40,7 +40,7 @@ def find_route(method: str, path: str) -> tuple[Route, tuple[str, ...]] | Reply:
         if all(part in {segment, ""} for part, segment in zip(pattern, segments, strict=True)):
             route = methods.get(method)
             if route is None:
-                return NOT_ALLOWED
+                return not_allowed(methods)
             values = (unquote(segment) for part, segment in zip(pattern, segments, strict=True) if not part)
             return route, tuple(values)
     return NOT_FOUND
