@@ -11,10 +11,10 @@ import tempfile
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -25,6 +25,8 @@ from confluent_kafka.cimpl import NewPartitions, NewTopic
 from pipeline.records import TopicPartition
 from tests.servers.kafka_jars import class_path
 from tests.servers.ports import free_ports
+
+_T = TypeVar("_T")
 
 START_DEADLINE_S = 90.0
 STOP_DEADLINE_S = 20.0
@@ -146,6 +148,7 @@ class ApacheKafka:
         for node in self.nodes:
             node.start()
         self.wait_until_up()
+        self.committed("nobody")  # the first question makes the topic of offsets, which takes a while
 
     def wait_until_up(self) -> None:
         """Wait until every node is in the cluster."""
@@ -200,9 +203,13 @@ class ApacheKafka:
 
     def committed(self, group: str) -> dict[TopicPartition, int]:
         """Return what a group has committed."""
-        future = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group]
-        partitions = future.result(REQUEST_TIMEOUT_S).topic_partitions
-        return {TopicPartition(p.topic, p.partition): p.offset for p in partitions if p.offset >= 0}
+
+        def ask() -> dict[TopicPartition, int]:
+            future = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group]
+            partitions = future.result(REQUEST_TIMEOUT_S).topic_partitions
+            return {TopicPartition(p.topic, p.partition): p.offset for p in partitions if p.offset >= 0}
+
+        return _patiently(ask)  # the coordinator may be loading
 
     def __enter__(self) -> Self:
         try:
@@ -219,13 +226,10 @@ class ApacheKafka:
 
     def _wait_for_leaders(self, topic: str, partitions: int) -> None:
         deadline = time.monotonic() + REQUEST_TIMEOUT_S
-        while time.monotonic() < deadline:
-            try:
-                if len(self.end_offsets(topic)) == partitions:
-                    return
-            except (KafkaException, KeyError):
-                time.sleep(0.05)
-        raise RuntimeError(f"topic {topic} has no leaders after {REQUEST_TIMEOUT_S:.0f} s")
+        while len(_patiently(lambda: self.end_offsets(topic))) != partitions:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"topic {topic} has too few partitions after {REQUEST_TIMEOUT_S:.0f} s")
+            time.sleep(0.05)
 
     def _node(self, index: int) -> dict[str, str]:
         ports, count = self._ports[index], str(len(self._ports))
@@ -263,3 +267,15 @@ class ApacheKafka:
             "log.initial.task.delay.ms": "500",
             "log.segment.delete.delay.ms": "500",
         }
+
+
+def _patiently(ask: Callable[[], _T]) -> _T:
+    """Ask until the cluster has sorted itself out."""
+    deadline = time.monotonic() + REQUEST_TIMEOUT_S
+    while True:
+        try:
+            return ask()
+        except (KafkaException, KeyError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)

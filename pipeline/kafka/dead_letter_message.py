@@ -1,0 +1,71 @@
+"""A dead letter as a message of Kafka.
+
+Key and value are the original's. The original's headers come first, as they were; ours follow and begin with
+`cio.`, their values are text. The message's own timestamp is the time of writing, so that the topic's
+retention counts from there and not from the time of the original, which stands in `cio.timestamp_ms`.
+"""
+
+import hashlib
+from typing import NamedTuple
+
+from pipeline import __version__
+from pipeline.deadletters.entry import DeadLetter
+
+PREFIX = "cio."
+_POINTER_KEY_MAX_BYTES = 4_096
+
+Headers = tuple[tuple[str, bytes | None], ...]
+
+
+class DeadLetterMessage(NamedTuple):
+    """What is produced."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+def whole(entry: DeadLetter) -> DeadLetterMessage:
+    """Return the message that holds all of it."""
+    record = entry.record
+    return DeadLetterMessage(record.key, record.value, (*record.headers, *_ours(entry)))
+
+
+def pointer_to(entry: DeadLetter) -> DeadLetterMessage:
+    """Return the message for an entry that is too large for the topic: where it stands, and a digest of its value.
+
+    The original's headers are left out, and its key where that is what is large.
+    """
+    key, value = entry.record.key, entry.record.value or b""
+    omitted = (
+        (f"{PREFIX}omitted", b"true"),
+        (f"{PREFIX}value_bytes", b"%d" % len(value)),
+        (f"{PREFIX}value_sha256", hashlib.sha256(value).hexdigest().encode()),
+    )
+    small_key = key if key is not None and len(key) <= _POINTER_KEY_MAX_BYTES else None
+    return DeadLetterMessage(small_key, b"", (*_ours(entry), *omitted))
+
+
+def _ours(entry: DeadLetter) -> Headers:
+    record, source = entry.record, entry.source
+    values: dict[str, object] = {
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "timestamp_ms": record.timestamp_ms,
+        "reason": entry.reason.value,
+        "text": entry.text,
+        "rule": source and source.rule,
+        "call": source and str(source),
+        "element": source and source.element,
+        "field": entry.field,
+        "status": entry.status,
+        "answer": entry.answer,
+        "attempts": entry.attempts,
+        "first_seen_ms": entry.first_seen_ms,
+        "version": __version__,
+    }
+    return tuple(
+        (f"{PREFIX}{name}", None if value is None else str(value).encode(errors="replace"))
+        for name, value in values.items()
+    )
