@@ -20,7 +20,7 @@ COMMANDS = {
     "run": Command("pipeline.cli.run:run", "Deliver records from Kafka to Customer.io until told to stop."),
     "demo": Command("pipeline.cli.demo:demo", "See it work: no account and no broker needed."),
     "status": Command(
-        "pipeline.cli.status:status", "Show how a pipeline, or a group that nothing of runs, is doing."
+        "pipeline.cli.status:status", "Show how a running pipeline is doing, or how far its group is."
     ),
     "init": Command("pipeline.cli.init:init", "Write a commented configuration and a first mapping."),
     "mapping": Command("pipeline.cli.mapping:mapping", "Check, test and explain mapping files."),
