@@ -21,7 +21,7 @@ endif
 
 .PHONY: help
 help: ## Show this list.
-	@awk 'BEGIN {FS = ":[^#]*## "} /^[a-z-]+:[^#]*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":[^#]*## "} /^[a-z-]+:[^#]*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(INSTALLED) ## Install the program and its tools into .venv; done once, and again when the packaging changes.
@@ -59,6 +59,18 @@ typecheck: setup ## Check types, tests included.
 .PHONY: layers
 layers: setup ## Check that imports run one way.
 	@$(VENV)/bin/lint-imports
+
+.PHONY: chaos
+chaos: setup ## Kill, starve and cut off the pipeline on real Kafka (a JDK and Maven are needed).
+	@CIO_TEST=all $(PY) -m pytest tests/chaos
+
+.PHONY: bench-mapping
+bench-mapping: setup ## Measure what mapping an event costs, beside handwritten code.
+	@$(PY) -m tests.bench.mapping
+
+.PHONY: bench-http
+bench-http: setup ## Measure what a request costs with each HTTP transport that could carry it.
+	@$(PY) -m tests.bench.http_transports
 
 .PHONY: docs
 docs: setup ## Write docs/configuration.md anew from the settings.
