@@ -12,6 +12,7 @@ from starlette.routing import Route
 from pipeline.errors import ConfigurationError
 from pipeline.sandbox.app import SandboxState
 from pipeline.sandbox.faults import Refuse, read_fault
+from pipeline.sandbox.pages import Pages
 from pipeline.sandbox.people import key_of
 
 _NDJSON = "application/x-ndjson"
@@ -26,7 +27,7 @@ class Control:
         self._refuse = refuse
 
     def application(self) -> Starlette:
-        """Return the application that serves the questions."""
+        """Return the application that serves the questions and the pages."""
         questions: dict[str, Callable[[Request], Awaitable[Response]]] = {
             "counts": self.counts,
             "events": self.events,
@@ -42,7 +43,7 @@ class Control:
             Route("/_sandbox/faults", self.set_fault, methods=["POST"]),
             Route("/_sandbox/faults", self.clear_faults, methods=["DELETE"]),
         ]
-        return Starlette(routes=routes)
+        return Starlette(routes=[*routes, *Pages(self._state).routes()])
 
     async def counts(self, _: Request) -> Response:
         """Tell how many calls of each kind arrived and what became of them."""
