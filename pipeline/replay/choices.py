@@ -1,0 +1,104 @@
+"""What a replay is asked to do with the records that it reads."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from hashlib import blake2b
+from pathlib import Path
+
+import orjson
+
+from pipeline.calls import Identity, IdentityKind
+from pipeline.errors import ConfigurationError
+from pipeline.mapping import RuleSet
+
+CAMPAIGN_WINDOW_S = 72 * 3_600.0
+"""An event up to this old may trigger campaigns (Customer.io's Track API, `timestamp`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What is sent of a range, and how.
+
+    `rules` are ids of rules and `people` normalised identities (`Identity.lane_key`); empty means all. With
+    `older_than_s` every call about something newer is left out, with `drop_recent` events inside the campaign window
+    are. `as_new` is a salt that gives every event another id.
+    """
+
+    rules: frozenset[str] = frozenset()
+    people: frozenset[str] = frozenset()
+    campaign_window_s: float = CAMPAIGN_WINDOW_S
+    allow_campaigns: bool = False
+    older_than_s: float | None = None
+    drop_recent: bool = False
+    allow_irreversible: bool = False
+    include_erased: bool = False
+    fold_identifies: bool = False
+    identify_as_of_now: bool = False
+    as_new: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """A short text that changes with any of the choices."""
+        plain = {
+            name: sorted(value) if isinstance(value := getattr(self, name), frozenset) else value
+            for name in self.__slots__
+        }
+        return digest_of(plain)
+
+
+def digest_of(document: object) -> str:
+    """Return a short text that changes with any part of a JSON document."""
+    return blake2b(orjson.dumps(document, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
+
+
+def mapping_digest(rules: RuleSet) -> str:
+    """Return a short text that changes with what the rules do, not with their comments or where their files are."""
+    return digest_of([rules.source, rules.unmatched])
+
+
+def rule_ids(rules: RuleSet, asked: Iterable[str]) -> frozenset[str]:
+    """Return the ids of rules given by name or id.
+
+    Raises:
+        ConfigurationError: there is no such rule.
+    """
+    known = {rule.name: rule.id for rule in rules.rules} | {rule.id: rule.id for rule in rules.rules}
+    for name in asked:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}"
+            raise ConfigurationError(f"--rules: no rule is called {name!r}; {hint}")
+    return frozenset(known[name] for name in asked)
+
+
+def people_of(asked: Sequence[str]) -> frozenset[str]:
+    """Return the normalised identities that texts name; `@FILE` stands for the lines of a file.
+
+    `id:U1` or `email:a@b.c` names one identity, a text without such a beginning every kind of identity that has it.
+
+    Raises:
+        ConfigurationError: a file cannot be read or names nobody.
+    """
+    people: set[str] = set()
+    for text in asked:
+        for name in _lines_of(Path(text[1:])) if text.startswith("@") else [text]:
+            kind, separator, value = name.partition(":")
+            if separator and kind in IdentityKind.__members__.values():
+                people.add(Identity(IdentityKind(kind), value).lane_key)
+            else:
+                people.update(Identity(each, name).lane_key for each in IdentityKind)
+    return frozenset(people)
+
+
+def _lines_of(path: Path) -> list[str]:
+    try:
+        lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
+    except OSError as error:
+        raise ConfigurationError(f"--people: cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"--people: {path} is not UTF-8 (byte {error.start})") from None
+    named = [line for line in lines if line]
+    if not named:
+        raise ConfigurationError(f"--people: {path} names nobody; write one person a line")
+    return named

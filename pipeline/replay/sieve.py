@@ -1,0 +1,168 @@
+"""What a replay leaves out of what the rules make: a translator around the translator."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any, Protocol
+
+import orjson
+
+from pipeline.calls import COUNTED_KINDS, IRREVERSIBLE_KINDS, CallFailure, CallKind, Identity, IdentityKind
+from pipeline.event_id import derived_event_id
+from pipeline.records import Record
+from pipeline.replay.choices import Choices
+from pipeline.replay.erasures import ERASING_KINDS, Erasures
+from pipeline.translation import Prepared, Translation
+
+
+class Translator(Protocol):
+    """Record in, operations out."""
+
+    def translate(self, record: Record) -> Translation:
+        """Return what becomes of a record; never raises."""
+        ...
+
+
+class Folder(Protocol):
+    """Puts identifies of one person together."""
+
+    def folded(self, record: Record, index: int, call: Prepared) -> Prepared | None:
+        """Return what is sent in place of an identify, None where another one carries it."""
+        ...
+
+
+class LeftOut(StrEnum):
+    """Why a call that the rules make is not sent."""
+
+    OTHER_RULE = "other_rule"  # not among --rules
+    OTHER_PERSON = "other_person"  # not among --people
+    TOO_RECENT = "too_recent"  # --older-than, or --drop-recent
+    IRREVERSIBLE = "irreversible"  # without --allow-irreversible
+    ERASED_LATER = "erased_later"  # a later record destroys or suppresses the person
+    CAME_BACK = "came_back"  # it would erase somebody who is there again
+    FOLDED = "folded"  # another identify of the person carries it
+
+
+class Sieve:
+    """Translates as the live pipeline does and leaves out what the choices do not want.
+
+    `now` is the moment of the start, in Unix seconds: what was inside the campaign window then counts as inside.
+    `left_out` counts calls by reason, `irreversible` those of each kind that were left out as such.
+    """
+
+    def __init__(
+        self,
+        translator: Translator,
+        choices: Choices,
+        now: float,
+        erasures: Erasures | None = None,
+        folder: Folder | None = None,
+    ) -> None:
+        self._translator = translator
+        self._choices = choices
+        self._now = now
+        self._erasures = erasures
+        self._folder = folder
+        self.left_out: Counter[LeftOut] = Counter()
+        self.irreversible: Counter[CallKind] = Counter()
+        self._rewrite = _rewriter(choices, now)
+
+    def translate(self, record: Record) -> Translation:
+        """Return what of a record is to be sent; what is left out counts as dropped."""
+        made = self._translator.translate(record)
+        if not made.calls and not made.failures:
+            return made
+        calls = []
+        for index, call in enumerate(made.calls):
+            reason = self._reason(record, call)
+            folded = call
+            if reason is None and self._folder is not None and call.source.kind is CallKind.IDENTIFY:
+                carrier = self._folder.folded(record, index, call)
+                reason, folded = (LeftOut.FOLDED, call) if carrier is None else (None, carrier)
+            if reason is None:
+                calls.append(self._rewrite(folded))
+            else:
+                self._leave_out(reason, call)
+        failures = tuple(failure for failure in made.failures if self._wants_failure(failure))
+        return Translation(tuple(calls), failures, matched=True, clamped=made.clamped)
+
+    def inside_window(self, record: Record, call: Prepared) -> bool:
+        """Tell whether a call may trigger a campaign: an event that is not older than the window."""
+        if call.source.kind not in COUNTED_KINDS:
+            return False
+        return self._now - happened_at(record, call, self._now) <= self._choices.campaign_window_s
+
+    def _reason(self, record: Record, call: Prepared) -> LeftOut | None:
+        choices, kind = self._choices, call.source.kind
+        if choices.rules and call.source.rule not in choices.rules:
+            return LeftOut.OTHER_RULE
+        if choices.people and choices.people.isdisjoint(_people_of(call)):
+            return LeftOut.OTHER_PERSON
+        if kind in IRREVERSIBLE_KINDS and not choices.allow_irreversible:
+            return LeftOut.IRREVERSIBLE
+        if self._erasures is not None and not choices.include_erased:
+            if kind in ERASING_KINDS:
+                if self._erasures.returned_after(record, call):
+                    return LeftOut.CAME_BACK
+            elif self._erasures.erased_after(record, call):
+                return LeftOut.ERASED_LATER
+        return LeftOut.TOO_RECENT if self._is_too_recent(record, call) else None
+
+    def _is_too_recent(self, record: Record, call: Prepared) -> bool:
+        if self._choices.older_than_s is not None:
+            return self._now - happened_at(record, call, self._now) <= self._choices.older_than_s
+        return self._choices.drop_recent and self.inside_window(record, call)
+
+    def _leave_out(self, reason: LeftOut, call: Prepared) -> None:
+        self.left_out[reason] += 1
+        if reason is LeftOut.IRREVERSIBLE:
+            self.irreversible[call.source.kind] += 1
+
+    def _wants_failure(self, failure: CallFailure) -> bool:
+        """A failure has no person; one of a record as a whole has no rule either."""
+        if self._choices.people:
+            return False
+        return not self._choices.rules or (
+            failure.source is not None and failure.source.rule in self._choices.rules
+        )
+
+
+def happened_at(record: Record, call: Prepared, default: float) -> float:
+    """Return when what a call tells of happened, in Unix seconds: its own time, else the record's."""
+    time = None
+    if call.source.kind in COUNTED_KINDS or call.source.kind is CallKind.IDENTIFY:
+        time = orjson.loads(call.payload).get("timestamp")
+    if time is not None:
+        return float(time)
+    return default if record.timestamp_ms is None else record.timestamp_ms / 1000
+
+
+def _people_of(call: Prepared) -> set[str]:
+    """Return whom a call is about; a merge is about two."""
+    people = set() if call.identity is None else {call.identity.lane_key}
+    if call.source.kind is CallKind.MERGE:
+        ((kind, value),) = orjson.loads(call.payload)["secondary"].items()
+        people.add(Identity(IdentityKind(kind), str(value)).lane_key)
+    return people
+
+
+def _rewriter(choices: Choices, now: float) -> Callable[[Prepared], Prepared]:
+    """Return what changes a call before it is sent."""
+    salt, as_of_now = choices.as_new, choices.identify_as_of_now
+
+    def rewrite(call: Prepared) -> Prepared:
+        if salt is not None and call.source.kind in COUNTED_KINDS:
+            return _changed(
+                call, lambda operation: {"id": derived_event_id(salt, operation["id"], call.source)}
+            )
+        if as_of_now and call.source.kind is CallKind.IDENTIFY:
+            return _changed(call, lambda _: {"timestamp": int(now)})
+        return call
+
+    return rewrite
+
+
+def _changed(call: Prepared, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Prepared:
+    operation = orjson.loads(call.payload)
+    return replace(call, payload=orjson.dumps(operation | change(operation)))
