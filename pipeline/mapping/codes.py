@@ -36,6 +36,7 @@ CODES = MappingProxyType(
         "env-not-set": "env() names an environment variable that is not set.",
         "not-constant": "A pattern or a variable's name that is not a text in single quotes.",
         "bad-pattern": "A pattern that RE2 does not take.",
+        "test-failed": "A test in a mapping file fails, so the rules cannot replace those that run.",
         # what is valid and still seems wrong
         "never-matches": "Warning. The condition asks one field for two texts at once, or is false.",
         "shadowed": "Warning. An earlier rule with on_match: stop takes every event that this rule could match.",

@@ -14,7 +14,7 @@ Key = Callable[[Any], Any]
 @_define(
     "avg(array) -> number",
     "The mean of an array of numbers; null for an empty one.",
-    Example("avg(@)", 2, [1, 2, 3]),
+    Example("avg(@)", 2.0, [1, 2, 3]),
     parameters=["array-number"],
     standard=True,
 )
