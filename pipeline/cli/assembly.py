@@ -66,6 +66,32 @@ def open_pipeline(settings: Settings) -> Iterator[Pipeline]:
         yield Pipeline(engine[0], tally, rules, admin)
 
 
+@contextmanager
+def open_redelivery(settings: Settings, *, max_items: int) -> Iterator[tuple[Lanes, ThreadedSender]]:
+    """Build what sends calls of records that nobody polls: no partitions, no lease. At most `max_items` share a request.
+
+    Raises:
+        ConfigurationError: with what is wrong and what to do.
+    """
+    credentials = _credentials(settings)
+    credentials()
+    sender = _sender(settings, credentials, Tally())
+    try:
+        yield _lanes(settings, max_items), sender
+    finally:
+        sender.close()
+
+
+def current_translator(settings: Settings) -> Translator:
+    """Return what makes calls of records as a pipeline that starts now would.
+
+    Raises:
+        ConfigurationError: a mapping file cannot be used.
+    """
+    rules = load_rules(settings.mapping.files, limits=_mapping_limits(settings))
+    return _translator(settings, rules, SystemClock())
+
+
 def _start_admin(
     settings: Settings, tally: Tally, status: Callable[[], EngineStatus], closing: ExitStack
 ) -> str | None:
@@ -116,11 +142,11 @@ def _translator(settings: Settings, rules: RuleSet, clock: SystemClock) -> Trans
     )
 
 
-def _lanes(settings: Settings) -> Lanes:
+def _lanes(settings: Settings, max_items: int = 1_000) -> Lanes:
     delivery = settings.delivery
     return Lanes(
         max_bytes=delivery.batch_max_bytes,
-        max_items=delivery.batch_max_items,
+        max_items=min(delivery.batch_max_items, max_items),
         linger_s=delivery.linger_milliseconds / 1000,
     )
 
