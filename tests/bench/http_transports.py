@@ -8,7 +8,6 @@ import argparse
 import asyncio
 import importlib
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine
