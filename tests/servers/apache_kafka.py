@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
+from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
@@ -148,7 +148,7 @@ class ApacheKafka:
         for node in self.nodes:
             node.start()
         self.wait_until_up()
-        self.committed("nobody")  # the first question makes the topic of offsets, which takes a while
+        self._warm_up()
 
     def wait_until_up(self) -> None:
         """Wait until every node is in the cluster."""
@@ -202,14 +202,17 @@ class ApacheKafka:
         }
 
     def committed(self, group: str) -> dict[TopicPartition, int]:
-        """Return what a group has committed."""
+        """Return what a group has committed.
 
-        def ask() -> dict[TopicPartition, int]:
-            future = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group]
-            partitions = future.result(REQUEST_TIMEOUT_S).topic_partitions
-            return {TopicPartition(p.topic, p.partition): p.offset for p in partitions if p.offset >= 0}
-
-        return _patiently(ask)  # the coordinator may be loading
+        A consumer asks, because librdkafka 2.16 crashes when an admin client asks a coordinator that is
+        loading.
+        """
+        topics = self.admin.list_topics(timeout=REQUEST_TIMEOUT_S).topics.items()
+        asked = [KafkaPartition(name, number) for name, topic in topics for number in topic.partitions]
+        asker = Consumer({"bootstrap.servers": self.bootstrap_servers, "group.id": group, "log_level": 0})
+        answers = _patiently(lambda: asker.committed(asked, REQUEST_TIMEOUT_S)) if asked else []
+        asker.close()
+        return {TopicPartition(p.topic, p.partition): p.offset for p in answers if p.offset >= 0}
 
     def __enter__(self) -> Self:
         try:
@@ -223,6 +226,12 @@ class ApacheKafka:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _warm_up(self) -> None:
+        """Ask for a group's offset: the first question makes the topic that holds them, which takes a while."""
+        asker = Consumer({"bootstrap.servers": self.bootstrap_servers, "group.id": "nobody", "log_level": 0})
+        _patiently(lambda: asker.committed([KafkaPartition("nothing", 0)], REQUEST_TIMEOUT_S))
+        asker.close()
 
     def _wait_for_leaders(self, topic: str, partitions: int) -> None:
         deadline = time.monotonic() + REQUEST_TIMEOUT_S
