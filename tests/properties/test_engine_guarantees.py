@@ -1,19 +1,22 @@
 """G1 and G3 on the engine, whatever happens: nothing open is committed, and nobody's calls overtake each other.
 
-Records arrive, requests succeed, fail or hang, partitions are revoked, lost and won back, commits are refused, the
+Records arrive, some wait for their schema, requests succeed, fail or hang, partitions are revoked, lost and won back, commits are refused, the
 dead letters break, the process is killed and starts again. In the end everything heals, and then every call must have
 arrived, and every bad one must be in the dead letters.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pipeline.calls import Reason
+from pipeline.decode import SchemaPending, decode_json
 from pipeline.delivery.batch import CONFIRMED, Batch, Confirmed, Failed, Operation, Outcome
 from pipeline.engine import EngineOptions
+from pipeline.records import Record
 from tests.engine_made import P0, P1, Rig, call
 from tests.fakes.kafka_log import FakeLog
 
@@ -32,6 +35,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.first_arrivals: list[tuple[str, int, str]] = []
         self.arrived: set[str] = set()
         self.behaviour = "confirm"
+        self.registry_answers = True
         self.names = 0
 
     @initialize()
@@ -41,11 +45,18 @@ class EngineMachine(RuleBasedStateMachine):
             answer=self.answer,
             latency_s=0.2,
             max_items=3,
+            decode=self.decode,
             options=EngineOptions(
                 max_open_records=6, poll_max_records=4, commit_interval_s=0.3, drain_deadline_s=2
             ),
         )
         self.rig.start()
+
+    def decode(self, record: Record) -> Any:
+        event = decode_json(record)
+        if not self.registry_answers and any(kind == "page" for kind, *_ in event or []):
+            return SchemaPending(1)
+        return event
 
     def answer(self, batch: Batch) -> Sequence[Outcome] | None:
         if self.behaviour == "hang":
@@ -96,6 +107,10 @@ class EngineMachine(RuleBasedStateMachine):
     def the_receiver_changes(self, behaviour: str) -> None:
         self.behaviour = behaviour
 
+    @rule(answers=st.booleans())
+    def the_schema_registry_breaks_or_heals(self, answers: bool) -> None:
+        self.registry_answers = answers
+
     @rule(how=st.sampled_from(["lose", "bounce", "take", "give"]), partition=st.sampled_from([P0, P1]))
     def the_group_rebalances(self, how: str, partition: object) -> None:
         assert partition in (P0, P1)
@@ -104,7 +119,7 @@ class EngineMachine(RuleBasedStateMachine):
             "bounce": self.rig.source.bounce,
             "take": self.log.take_away,
             "give": self.log.give_back,
-        }[how](partition)  # type: ignore[arg-type]
+        }[how](partition)
 
     @rule()
     def commits_are_refused(self) -> None:
@@ -152,6 +167,7 @@ class EngineMachine(RuleBasedStateMachine):
         if not hasattr(self, "rig"):
             return
         self.behaviour = "confirm"
+        self.registry_answers = True
         self.rig.dead_letters.broken = None
         self.log.give_back(P0, P1)
         self.rig.run_for(60)
