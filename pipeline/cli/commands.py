@@ -19,6 +19,9 @@ class Command(NamedTuple):
 COMMANDS = {
     "run": Command("pipeline.cli.run:run", "Deliver records from Kafka to Customer.io until told to stop."),
     "demo": Command("pipeline.cli.demo:demo", "See it work: no account and no broker needed."),
+    "check": Command(
+        "pipeline.cli.check:check", "Try out everything that `run` needs, and say what to do about the rest."
+    ),
     "status": Command(
         "pipeline.cli.status:status", "Show how a running pipeline is doing, or how far its group is."
     ),
