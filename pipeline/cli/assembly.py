@@ -68,7 +68,7 @@ def open_pipeline(settings: Settings) -> Iterator[Pipeline]:
 
 @contextmanager
 def open_redelivery(settings: Settings, *, max_items: int) -> Iterator[tuple[Lanes, ThreadedSender]]:
-    """Build what sends calls of records that nobody polls: no partitions, no lease. At most `max_items` share a request.
+    """Build what sends calls without a consumer: no partitions, no lease. At most `max_items` calls share a request.
 
     Raises:
         ConfigurationError: with what is wrong and what to do.
