@@ -14,17 +14,19 @@ import structlog
 
 from pipeline.calls import CallKind
 from pipeline.deadletters.entry import DeadLetter
+from pipeline.decode import SchemaPending
 from pipeline.delivery.batch import Confirmed, Failed, Operation, Outcome
 from pipeline.delivery.flight import Flight
 from pipeline.delivery.lanes import Lanes
 from pipeline.delivery.open_record import OpenRecord
 from pipeline.errors import DeadLettersUnavailableError
-from pipeline.kafka.assignment import Assignment
+from pipeline.kafka.assignment import AssignedPartition, Assignment
 from pipeline.ports import Clock, DeadLetterStore, Sender, Source
 from pipeline.records import Record, TopicPartition
 from pipeline.status import EngineStatus, PartitionStatus
 from pipeline.tally import Tally
 from pipeline.translation import Translation
+from pipeline.waiting import Waiting
 
 _log = structlog.get_logger(__name__)
 
@@ -47,8 +49,8 @@ STARTING = EngineStatus(ready=False, reasons=("joining the consumer group",))
 class Translator(Protocol):
     """Record in, operations out."""
 
-    def translate(self, record: Record) -> Translation:
-        """Return what becomes of a record; never raises."""
+    def translate(self, record: Record) -> Translation | SchemaPending:
+        """Return what becomes of a record, or that its schema is being looked up; never raises."""
         ...
 
 
@@ -90,6 +92,7 @@ class Engine:
         self._options = options
         self._assignment = Assignment()
         self._flight = Flight(lanes, sender)
+        self._waiting = Waiting()
         self._sequence = 0
         self._paused = False
         self._closing = False
@@ -124,6 +127,8 @@ class Engine:
     def step(self) -> None:
         """Take in what Kafka has, send what is due, settle what came back, commit what is due."""
         records = self._source.poll(self._options.poll_max_records, self._poll_wait_s())
+        if self._waiting:
+            self._take_in_waiting()
         for record in records:
             self._take_in(record)
         self._flight.launch(self._clock.monotonic())
@@ -155,13 +160,32 @@ class Engine:
         if partition is None:
             return  # taken away in the very poll that returned it
         self._tally.records[name] += 1
+        if self._waiting and name in self._waiting:
+            self._waiting.add(record)
+            return
         translation = self._translator.translate(record)
+        if isinstance(translation, SchemaPending):
+            self._waiting.add(record, translation)
+            self._source.pause([name])
+            return
+        self._open(record, partition, translation)
+
+    def _take_in_waiting(self) -> None:
+        for record, translation in self._waiting.ready(self._translator.translate):
+            partition = self._assignment.get(record.topic_partition)
+            if partition is not None:
+                self._open(record, partition, translation)
+        released = self._waiting.release()
+        if released and not self._paused:
+            self._source.resume(released)
+
+    def _open(self, record: Record, partition: AssignedPartition, translation: Translation) -> None:
         self._tally.clamped_timestamps += translation.clamped
         calls = len(translation.calls) + len(translation.failures)
         if calls == 0:
             # Never opened, so the position alone passes it.
             self._tally.skipped["dropped" if translation.matched else "unmatched"] += 1
-            self._tally.settled[name] += 1
+            self._tally.settled[partition.topic_partition] += 1
             return
         if not partition.tracker.open(record.offset):
             return  # on its way already
@@ -175,7 +199,9 @@ class Engine:
             self._sequence += 1
             self._tally.calls[call.source.kind] += 1
             self._flight.add(
-                Operation(call.source, call.identity, call.payload, opened, call.lane, self._sequence, now)
+                Operation(
+                    call.source, call.identity, call.payload, opened, call.lanes, self._sequence, now, call.single
+                )
             )
         for failure in translation.failures:
             entry = DeadLetter(
@@ -250,7 +276,7 @@ class Engine:
     def _keep_bounds(self) -> None:
         """Pause reading when too much is open; polling itself never stops, group membership hangs on it."""
         open_share = max(
-            self._assignment.open_bytes / self._options.max_open_bytes,
+            (self._assignment.open_bytes + self._waiting.size) / self._options.max_open_bytes,
             self._assignment.open_records / self._options.max_open_records,
         )
         if self._dead_letters_trouble is not None:
@@ -260,7 +286,9 @@ class Engine:
             self._source.pause(self._assignment.topic_partitions)
         elif open_share <= 0.5 and self._paused:
             self._paused = False
-            self._source.resume(self._assignment.topic_partitions)
+            self._source.resume(
+                [name for name in self._assignment.topic_partitions if name not in self._waiting]
+            )
 
     # Commits
 
@@ -273,7 +301,11 @@ class Engine:
     def _commit(self, partitions: Iterable[TopicPartition]) -> None:
         self._commit_at = self._clock.monotonic() + self._options.commit_interval_s
         offsets = self._assignment.uncommitted(
-            {name: self._source.position(name) for name in partitions if name in self._assignment}
+            {
+                name: self._waiting.position(name, self._source.position(name))
+                for name in partitions
+                if name in self._assignment
+            }
         )
         if not offsets:
             return
@@ -291,6 +323,7 @@ class Engine:
     def assigned(self, partitions: Sequence[TopicPartition]) -> None:
         """Start afresh with each partition."""
         self._assignment.add(partitions)
+        self._waiting.drop(partitions)
         if self._paused:
             self._source.pause(partitions)
 
@@ -308,6 +341,7 @@ class Engine:
 
     def _let_go(self, partitions: Sequence[TopicPartition]) -> None:
         self._assignment.drop(partitions)
+        self._waiting.drop(partitions)
         self._flight.discard_gone()
 
     # Stopping
@@ -336,7 +370,7 @@ class Engine:
         everything = self._assignment.topic_partitions
         self._drain(everything)
         self._commit(everything)
-        return self._assignment.open_records
+        return self._assignment.open_records + len(self._waiting)
 
     def _close(self) -> None:
         self._closing = True
@@ -361,6 +395,7 @@ class Engine:
                 self._source.trouble,
                 self._sender.held,
                 self._dead_letters_trouble,
+                self._waiting.trouble,
                 None if len(self._assignment) else "no partition is assigned",
             )
             if reason is not None

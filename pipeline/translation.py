@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pipeline.calls import COUNTED_KINDS, Call, CallFailure, CallSource, Identity, Mapped, Reason
 from pipeline.customerio.operations import encode_operation
-from pipeline.decode import Undecodable
+from pipeline.customerio.sizes import check_size, travels_alone
+from pipeline.decode import SchemaPending, Undecodable
 from pipeline.delivery.lanes import lane_of
 from pipeline.event_id import derived_event_id, event_id, is_ulid, record_digest
 from pipeline.records import Record
@@ -27,7 +28,8 @@ class Prepared:
     source: CallSource
     identity: Identity | None
     payload: bytes
-    lane: int
+    lanes: tuple[int, ...]
+    single: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,9 @@ _DROPPED = Translation(matched=True)
 class Translator:
     """Turns records into translations.
 
-    `namespace` is part of every event id. `item_max_bytes` bounds one operation. With `lane_by_record_key` all calls
-    of one Kafka key keep their order, else those of one identity do.
+    `decode` gives a record's event, `Undecodable` or `SchemaPending`. `namespace` is part of every event id.
+    `order_by` says whose calls keep their order: those of one identity, or of one Kafka key, or nobody's. With
+    `always_single` every call travels in a request of its own.
     """
 
     def __init__(
@@ -59,25 +62,30 @@ class Translator:
         mapper: Mapper,
         now: Callable[[], float],
         *,
-        decode: Callable[[bytes | None], Any],
+        decode: Callable[[Record], Any],
         namespace: str = "",
-        item_max_bytes: int,
         identify_timestamp: bool = True,
-        lane_by_record_key: bool = False,
+        order_by: Literal["identity", "record_key", "none"] = "identity",
+        always_single: bool = False,
     ) -> None:
         self.mapper = mapper
         self._now = now
         self._decode = decode
         self._namespace = namespace
-        self._item_max_bytes = item_max_bytes
         self._identify_timestamp = identify_timestamp
-        self._lane_by_record_key = lane_by_record_key
+        self._order_by = order_by
+        self._always_single = always_single
 
-    def translate(self, record: Record) -> Translation:
-        """Return what becomes of a record; a bad record is a failure in the result, never an exception."""
-        event = self._decode(record.value)
+    def translate(self, record: Record) -> Translation | SchemaPending:
+        """Return what becomes of a record; a bad record is a failure in the result, never an exception.
+
+        While the record's schema is being looked up nothing becomes of it: ask again later.
+        """
+        event = self._decode(record)
         if type(event) is Undecodable:
             return Translation(failures=(CallFailure(None, Reason.UNDECODABLE, event.text),), matched=True)
+        if isinstance(event, SchemaPending):
+            return event
         mapped = self.mapper.map(event, record, self._now())
         if not mapped.calls:
             if mapped.failures:
@@ -101,10 +109,11 @@ class Translator:
         )
         if type(payload) is not bytes:
             return payload  # type: ignore[return-value]
-        if len(payload) > self._item_max_bytes:
-            text = f"the {source.kind} call has {len(payload):,} bytes; at most {self._item_max_bytes:,} are allowed"
-            return CallFailure(source, Reason.TOO_LARGE, text)
-        return Prepared(source, call.identity, payload, self._lane(call, record))
+        too_large = check_size(call, payload)
+        if too_large is not None:
+            return too_large
+        single = self._always_single or travels_alone(payload)
+        return Prepared(source, call.identity, payload, self._lanes(call, record), single)
 
     def _event_id(self, call: Call, record: Record, digest: str) -> str | None:
         if call.source.kind not in COUNTED_KINDS:
@@ -116,10 +125,12 @@ class Translator:
             return own.upper()
         return derived_event_id(self._namespace, own, call.source)
 
-    def _lane(self, call: Call, record: Record) -> int:
-        if self._lane_by_record_key and record.key is not None:
-            return lane_of(record.key)
-        if call.identity is not None:
-            return lane_of(call.identity.lane_key)
-        # A raw request without a person keeps the order of its key, or of its partition where there is none.
-        return lane_of(record.key if record.key is not None else str(record.topic_partition))
+    def _lanes(self, call: Call, record: Record) -> tuple[int, ...]:
+        if self._order_by == "none":
+            return (lane_of(str(record.position)),)
+        if call.identity is None or (self._order_by == "record_key" and record.key is not None):
+            # A raw request without a person keeps the order of its key, or of its partition where there is none.
+            return (lane_of(record.key if record.key is not None else str(record.topic_partition)),)
+        first = lane_of(call.identity.lane_key)
+        second = first if call.secondary is None else lane_of(call.secondary.lane_key)
+        return (first,) if first == second else (first, second)

@@ -34,6 +34,7 @@ class Rig:
         latency_s: float = 0.0,
         options: EngineOptions | None = None,
         max_items: int = 10,
+        decode: Callable[[Record], Any] = decode_json,
     ) -> None:
         self.clock = FakeClock()
         self.log = log or FakeLog({"events": 2})
@@ -45,7 +46,7 @@ class Rig:
             source=self.source,
             sender=self.sender,
             dead_letters=self.dead_letters,
-            translator=Translator(ListMapper(), self.clock.now, decode=decode_json, item_max_bytes=32_000),
+            translator=Translator(ListMapper(), self.clock.now, decode=decode),
             lanes=Lanes(max_bytes=475_000, max_items=max_items, linger_s=0.05),
             clock=self.clock,
             tally=self.tally,

@@ -25,7 +25,7 @@ from pipeline.mapping.reports import Format, junit, problem_lines
 from pipeline.mapping.rules import MappingFile
 from pipeline.mapping.sample import first_mapping
 from pipeline.records import Record
-from pipeline.translation import Translator
+from pipeline.translation import Translation, Translator
 
 _PATH = click.Path(exists=True, path_type=Path)
 _DEFAULT = (Path("mappings"),)
@@ -200,7 +200,8 @@ def _events(lines: Iterable[bytes], topic: str) -> Iterator[tuple[int, Any, Reco
 
 def _write_requests(rules: RuleSet, record: Record) -> list[str]:
 
-    translation = Translator(rules, _now, decode=decode_json, item_max_bytes=MAX_ITEM_BYTES).translate(record)
+    translation = Translator(rules, _now, decode=decode_json).translate(record)
+    assert isinstance(translation, Translation)  # JSON never waits for a schema
     if translation.calls:
         request = batch_request([prepared.payload for prepared in translation.calls])
         body = json.loads(request.body or b"null")

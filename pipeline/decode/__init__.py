@@ -1,5 +1,6 @@
-"""Bytes to events."""
+"""Records to events."""
 
-from pipeline.decode.json import Undecodable, decode_json
+from pipeline.decode.json import decode_json
+from pipeline.decode.outcomes import SchemaPending, Undecodable
 
-__all__ = ["Undecodable", "decode_json"]
+__all__ = ["SchemaPending", "Undecodable", "decode_json"]

@@ -1,22 +1,21 @@
 """JSON bytes to an event."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-
-@dataclass(frozen=True, slots=True)
-class Undecodable:
-    """Why bytes are not an event, in a safe sentence that never quotes them."""
-
-    text: str
+from pipeline.decode.outcomes import Undecodable
+from pipeline.records import Record
 
 
-def decode_json(value: bytes | None) -> Any:
+def decode_json(record: Record) -> Any:
     """Return the event in a record's value: None for a tombstone, `Undecodable` for bytes that are not JSON."""
-    if value is None:
-        return None
+    value = record.value
+    return None if value is None else read_json(value)
+
+
+def read_json(value: bytes) -> Any:
+    """Return what JSON bytes hold, `Undecodable` where they are not JSON."""
     try:
         return orjson.loads(value)
     except orjson.JSONDecodeError as error:

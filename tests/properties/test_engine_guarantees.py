@@ -1,8 +1,8 @@
 """G1 and G3 on the engine, whatever happens: nothing open is committed, and nobody's calls overtake each other.
 
-Records arrive, some wait for their schema, requests succeed, fail or hang, partitions are revoked, lost and won back, commits are refused, the
-dead letters break, the process is killed and starts again. In the end everything heals, and then every call must have
-arrived, and every bad one must be in the dead letters.
+Records arrive, some wait for their schema, requests succeed, fail or hang, partitions are revoked, lost and won back,
+commits are refused, the dead letters break, the process is killed and starts again. In the end everything heals, and
+then every call must have arrived, and every bad one must be in the dead letters.
 """
 
 from collections.abc import Sequence

@@ -12,7 +12,7 @@ from pipeline.demo.shop import ShopRecord, shop_records
 from pipeline.mapping import load_rules
 from pipeline.presets_folder import presets_folder
 from pipeline.records import Record
-from pipeline.translation import Translator
+from pipeline.translation import Translation, Translator
 
 START_MS = 1_790_000_000_000
 
@@ -77,11 +77,12 @@ def _noting(record: ShopRecord, written: list[Record]) -> Callable[[KafkaError |
 def expectations(records: Iterable[Record]) -> Expected:
     """Read the records one after the other, as nobody who must be fast would."""
     translator = Translator(
-        load_rules([presets_folder() / "demo.yaml"]), lambda: 4e9, decode=decode_json, item_max_bytes=32_000
+        load_rules([presets_folder() / "demo.yaml"]), lambda: 4e9, decode=decode_json
     )
     expected = Expected()
     for record in sorted(records, key=lambda record: (record.partition, record.offset)):
         translation = translator.translate(record)
+        assert isinstance(translation, Translation)
         for failure in translation.failures:
             expected.dead_letters[record.partition, record.offset] = failure.reason
         for call in translation.calls:

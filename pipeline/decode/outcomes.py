@@ -1,0 +1,21 @@
+"""What decoding can end in, besides an event."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Undecodable:
+    """Why bytes are not an event, in a safe sentence that never quotes them."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaPending:
+    """The bytes need a schema that is being looked up.
+
+    `trouble` says in a safe sentence what keeps the registry from answering, None while it is just being asked.
+    """
+
+    schema_id: int
+    trouble: str | None = None
