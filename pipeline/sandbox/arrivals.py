@@ -89,7 +89,7 @@ class Journal:
             operation.get("id"),
             operation.get("name"),
             operation.get("timestamp"),
-            operation.get("attributes") or operation.get("device") or {},
+            _data(operation),
             detail,
         )
         self.arrivals.append(arrival)
@@ -97,3 +97,12 @@ class Journal:
         self.outcomes[outcome] += 1
         self.by_person.setdefault(person, []).append(arrival)
         return arrival
+
+
+def _data(operation: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what an operation says beside whom it is about."""
+    plain = operation.get("attributes") or operation.get("device")
+    if plain:
+        found: Mapping[str, Any] = plain
+        return found
+    return {name: operation[name] for name in ("cio_relationships", "secondary") if name in operation}

@@ -1,10 +1,10 @@
 """Questions to the sandbox over HTTP, under /_sandbox/: what arrived, who is there, which faults are in force."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import orjson
 from starlette.applications import Starlette
-from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -20,9 +20,12 @@ _LINES_AT_ONCE = 1_000
 
 
 class Control:
-    """Answers what tests and people ask. `refuse` closes the door for so many seconds."""
+    """Answers what tests and people ask.
 
-    def __init__(self, state: SandboxState, refuse: Callable[[float], None]) -> None:
+    `refuse` closes the door for so many seconds, at once but for the connection that asked for it.
+    """
+
+    def __init__(self, state: SandboxState, refuse: Callable[[float, asyncio.BaseTransport], None]) -> None:
         self._state = state
         self._refuse = refuse
 
@@ -126,14 +129,12 @@ class Control:
         except ConfigurationError as error:
             return _json({"error": str(error)}, 400)
         if isinstance(fault, Refuse):
+            self._refuse(fault.seconds, request.scope["state"]["transport"])
             answer = _json([fault.model_dump(mode="json")])
-            answer.background = BackgroundTask(self._refuse_after_answer, fault.seconds)
+            answer.headers["connection"] = "close"
             return answer
         self._state.faults.set(fault)
         return _json(self._state.faults.document())
-
-    async def _refuse_after_answer(self, seconds: float) -> None:
-        self._refuse(seconds)
 
     async def clear_faults(self, _: Request) -> Response:
         """End every fault."""

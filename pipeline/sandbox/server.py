@@ -43,11 +43,12 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None, None, None]:
         yield
 
-    def close_door(self) -> None:
+    def close_door(self, spared: asyncio.BaseTransport) -> None:
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):
-            connection.transport.close()
+            if connection.transport is not spared:
+                connection.transport.close()
 
     async def open_door(self, listener: socket.socket) -> None:
         def connect() -> asyncio.Protocol:
@@ -123,8 +124,8 @@ class SandboxService:
         """Let `serve` come to its end; may be called from any thread and from a signal handler."""
         self._server.should_exit = True
 
-    def _refuse(self, seconds: float) -> None:
-        self._server.close_door()
+    def _refuse(self, seconds: float, spared: asyncio.BaseTransport) -> None:
+        self._server.close_door(spared)
         self._reopening = asyncio.get_running_loop().create_task(self._reopen(seconds))
 
     async def _reopen(self, seconds: float) -> None:
