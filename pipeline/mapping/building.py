@@ -58,7 +58,7 @@ class Run:
     failures: list[CallFailure] = field(default_factory=list)
     clamped: int = 0
     latest: float = 0.0
-    hits: set[int] = field(default_factory=set)
+    hits: set[int] | None = None
 
     def timestamp(self, value: Any) -> int:
         """Return Unix seconds for what a rule gave as its timestamp."""

@@ -53,8 +53,9 @@ class RuleSet:
 
     def trace(self, event: Any, record: Record, now: float) -> tuple[Mapped, frozenset[int]]:
         """Map an event and return the numbers of the `points` it reached too; none if the set is not traced."""
-        run = Run(record, now, self.limits, latest=now + self.limits.future_tolerance_seconds)
-        return self._map(event, run), frozenset(run.hits)
+        hits: set[int] = set()
+        run = Run(record, now, self.limits, latest=now + self.limits.future_tolerance_seconds, hits=hits)
+        return self._map(event, run), frozenset(hits)
 
     def _map(self, event: Any, run: Run) -> Mapped:
         record = run.record

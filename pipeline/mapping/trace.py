@@ -37,4 +37,4 @@ class Trace:
         number = self._numbers.setdefault(point, len(self.points))
         if number == len(self.points):
             self.points.append(point)
-        return f"run.hits.add({number})"
+        return f"if run.hits is not None: run.hits.add({number})"
