@@ -14,6 +14,11 @@ _DEFAULTS: Mapping[str, PropertyValue] = {
     "topic.metadata.refresh.interval.ms": 60_000,
     # What a commit may wait for a broker that is connected and silent; the client's own default is a minute.
     "socket.timeout.ms": 15_000,
+    # The queue is bounded in kilobytes alone, and fetched for again as soon as there is room: with the
+    # client's own limit of 100,000 messages and its pause of a second, reading stalls (140,000 records a
+    # second, not 430,000).
+    "queued.min.messages": 1_000_000,
+    "fetch.queue.backoff.ms": 20,
     "log.connection.close": False,
 }
 
