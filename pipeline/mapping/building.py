@@ -1,7 +1,7 @@
 """What generated rules call to build calls: identities, timestamps, names, attributes, and failures."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from types import MappingProxyType
@@ -230,9 +230,16 @@ def failure_of(error: Exception, source: CallSource | None, label: str | None) -
     return CallFailure(source, Reason.MAPPING_ERROR, place + text, label)
 
 
-def size_of(calls: list[Call]) -> int:
-    """Return how many bytes the attributes of calls take as JSON."""
-    return sum(len(orjson.dumps(dict(call.attributes))) for call in calls)
+def size_of(calls: Sequence[Call]) -> int:
+    """Return how many bytes the attributes of calls take as JSON; what JSON cannot carry is left to the encoder."""
+    return sum(_size(call.attributes) for call in calls)
+
+
+def _size(attributes: Mapping[str, Any]) -> int:
+    try:
+        return len(orjson.dumps(dict(attributes)))
+    except TypeError:
+        return 0
 
 
 def without_nulls(value: dict[str, Any]) -> dict[str, Any]:

@@ -45,7 +45,8 @@ class CallWriter:
             writer.line(f"fail(run, {spec}, error{f', {element}' if element else ''})")
 
     def _value(self, tree: Tree) -> str:
-        return self._rules.tree(tree, self._compiler)
+        kept = self._call.keep_nulls or self._call.kind is CallKind.RAW
+        return self._rules.tree(tree, self._compiler, keep_nulls=kept)
 
     def _labelled(self, label: str, tree: Tree, wrapped: str = "{}") -> str:
         """Write a value under a label and return the name that holds it."""

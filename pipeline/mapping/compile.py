@@ -192,8 +192,11 @@ class RuleCompiler:
             for name in path:
                 current = compiler.field(current, name)
 
-    def tree(self, tree: Tree, compiler: Compiler) -> str:
-        """Write what a value of a rule needs and return its code, to be evaluated once."""
+    def tree(self, tree: Tree, compiler: Compiler, *, keep_nulls: bool = False) -> str:
+        """Write what a value of a rule needs and return its code, to be evaluated once.
+
+        Objects that the rule itself writes lose the fields that turn out null, unless they are kept.
+        """
         if isinstance(tree, Expression):
             self._expression = tree
             try:
@@ -204,10 +207,11 @@ class RuleCompiler:
         if isinstance(tree, Template):
             return self._template(tree, compiler)
         if isinstance(tree, dict):
-            inner = ", ".join(f"{name!r}: {self.tree(part, compiler)}" for name, part in tree.items())
-            return f"without_nulls({{{inner}}})" if is_dynamic(tree) else f"{{{inner}}}"
+            parts = ((name, self.tree(part, compiler, keep_nulls=keep_nulls)) for name, part in tree.items())
+            inner = ", ".join(f"{name!r}: {part}" for name, part in parts)
+            return f"without_nulls({{{inner}}})" if is_dynamic(tree) and not keep_nulls else f"{{{inner}}}"
         if isinstance(tree, list):
-            return f"[{', '.join(self.tree(part, compiler) for part in tree)}]"
+            return f"[{', '.join(self.tree(part, compiler, keep_nulls=keep_nulls) for part in tree)}]"
         return repr(tree)
 
     def _template(self, template: Template, compiler: Compiler) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pipeline.calls import CallFailure, Mapped, Reason
+from pipeline.calls import Call, CallFailure, Mapped, Reason
 from pipeline.documents import Document
 from pipeline.mapping.building import MappingLimits, Run, TooManyCallsError, failure_of, size_of
 from pipeline.mapping.dispatch import Index
@@ -68,18 +68,22 @@ class RuleSet:
         calls = run.calls
         if not calls and not run.failures:
             return _DROPPED if matched else self._none_matched()
-        if len(calls) > 1 and self._too_large(calls, record):
-            return _too_many(f"the calls of this record take more than {self.limits.max_bytes:,} bytes")
+        excess = self._excess(calls, record) if len(calls) > 1 else None
+        if excess is not None:
+            return _too_many(excess)
         return Mapped(tuple(calls), tuple(run.failures), matched, run.clamped)
 
     def _none_matched(self) -> Mapped:
         return _UNMATCHED if self.unmatched is Unmatched.DEAD_LETTER else _NOTHING
 
-    def _too_large(self, calls: Sequence[Any], record: Record) -> bool:
+    def _excess(self, calls: Sequence[Call], record: Record) -> str | None:
+        """Return what is too much about the calls of one record, None if nothing is."""
         if len(calls) > self.limits.max_calls:
-            raise TooManyCallsError
+            return f"the rules make more than {self.limits.max_calls} calls of this record"
         roughly = len(calls) * (record.size + 1_000)
-        return roughly > self.limits.max_bytes and size_of(list(calls)) > self.limits.max_bytes
+        if roughly > self.limits.max_bytes and size_of(calls) > self.limits.max_bytes:
+            return f"the calls of this record take more than {self.limits.max_bytes:,} bytes"
+        return None
 
 
 def _too_many(text: str) -> Mapped:

@@ -147,6 +147,16 @@ def test_attributes_that_are_null_are_left_out_unless_they_are_asked_for() -> No
     assert calls(track(call="keep_nulls: true, attributes: {a: '${a}'}"), {})[0]["attributes"] == {"a": None}
 
 
+def test_nulls_inside_of_attributes_are_treated_alike_and_a_raw_body_keeps_them() -> None:
+    deep = 'attributes: {a: {x: "${x}", y: [{z: "${x}"}]}}'
+    assert calls(track(call=deep), {})[0]["attributes"] == {"a": {"y": [{}]}}
+    assert calls(track(call=f"keep_nulls: true, {deep}"), {})[0]["attributes"] == {
+        "a": {"x": None, "y": [{"z": None}]}
+    }
+    raw = one_call("raw", '{path: /v1/x, body: {x: "${x}", n: null}}')
+    assert calls(raw, {})[0]["request"]["body"] == {"x": None, "n": None}
+
+
 def test_attributes_start_from_an_object_less_what_is_omitted_and_the_named_ones_win() -> None:
     text = track(call='from: "${u}", omit: [x], attributes: {b: "${n}", c: "${v}"}')
     event = {"u": {"a": 1, "b": 2, "c": 3, "x": 4, "n": None}, "v": 9}
@@ -341,6 +351,12 @@ def test_a_fan_out_without_bound_is_one_failure_and_no_call() -> None:
     text = "rules:\n  - {name: r, for_each: i, track: {id: u, name: e}}"
     assert len(mapped(text, {"i": [1] * 10}, MappingLimits(max_calls=10)).calls) == 10
     assert failures(text, {"i": [1] * 11}, MappingLimits(max_calls=10)) == [("too_many_calls", None)]
+
+
+def test_many_rules_without_a_fan_out_are_bounded_too() -> None:
+    text = "rules:\n" + "".join(f"  - {{name: r{n}, destroy: {{id: u}}}}\n" for n in range(5))
+    assert failures(text, {}, MappingLimits(max_calls=4)) == [("too_many_calls", None)]
+    assert len(mapped(text, {}, MappingLimits(max_calls=5)).calls) == 5
 
 
 def test_a_fan_out_that_weighs_too_much_is_one_failure_and_no_call() -> None:

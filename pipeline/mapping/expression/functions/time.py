@@ -32,7 +32,9 @@ def epoch(time: str | float) -> int:
         EvaluationError: the text is no time.
     """
     if type(time) is str:
-        number = None if time[4:5] == "-" else to_number(time)  # the usual text is a date: spare it the other look
+        number = (
+            None if time[4:5] == "-" else to_number(time)
+        )  # the usual text is a date: spare it the other look
         if number is None:
             return floor(_instant(time).timestamp())
         time = number
