@@ -27,6 +27,9 @@ COMMANDS = {
     ),
     "init": Command("pipeline.cli.init:init", "Write a commented configuration and a first mapping."),
     "mapping": Command("pipeline.cli.mapping:mapping", "Check, test and explain mapping files."),
+    "deadletters": Command(
+        "pipeline.cli.deadletters:deadletters", "See what could not be delivered, and send it again."
+    ),
     "sandbox": Command("pipeline.cli.sandbox:sandbox", "Run a local Customer.io."),
     "call": Command("pipeline.cli.call:call", "Send one call to Customer.io by hand."),
 }

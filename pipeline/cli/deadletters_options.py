@@ -1,0 +1,148 @@
+"""Which dead letters the `deadletters` commands are about: files, conditions, and what is found."""
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from pipeline.calls import CallKind, Reason
+from pipeline.config import Settings, load_settings
+from pipeline.deadletters.archive import Archive
+from pipeline.deadletters.selection import Selection
+from pipeline.deadletters.unresolved import Inventory, Unresolved, take_inventory
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+SHOWN_FOREIGN_LINES = 10
+_SPAN = re.compile(r"(\d+)([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Opened dead letters: everything that is unresolved, and what of it was chosen."""
+
+    archive: Archive
+    inventory: Inventory
+    chosen: Sequence[Unresolved]
+
+
+def _moment(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
+    """Return Unix milliseconds for a time in ISO 8601 with its zone, or for how long ago it was: `90m`, `24h`, `7d`."""
+    if value is None:
+        return None
+    span = _SPAN.fullmatch(value)
+    if span:
+        return int((time.time() - int(span[1]) * _SECONDS[span[2]]) * 1000)
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(
+            f"{value!r} is neither a time such as 2026-01-31T08:00:00Z nor a span such as 24h"
+        ) from None
+    if moment.tzinfo is None:
+        raise click.BadParameter("a time needs its zone, for example 2026-01-31T08:00:00Z")
+    return int(moment.timestamp() * 1000)
+
+
+_FILES = (
+    click.option(
+        "--config",
+        "-c",
+        "config",
+        type=click.Path(dir_okay=False, path_type=Path),
+        default=Path("pipeline.yaml"),
+        show_default=True,
+        help="The configuration of the pipeline.",
+    ),
+    click.option(
+        "--file",
+        "files",
+        multiple=True,
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Read this file instead of deadletters.file; may be given several times.",
+    ),
+)
+_CONDITIONS = (
+    click.option("--reason", multiple=True, type=click.Choice([str(reason) for reason in Reason])),
+    click.option("--rule", multiple=True, help="The rule that made, or should have made, the call."),
+    click.option("--field", multiple=True, help="What was wrong, as `list` shows it."),
+    click.option("--kind", multiple=True, type=click.Choice([str(kind) for kind in CallKind])),
+    click.option("--topic", multiple=True),
+    click.option("--position", multiple=True, metavar="TOPIC/PARTITION@OFFSET"),
+    click.option(
+        "--since",
+        metavar="TIME",
+        callback=_moment,
+        help="Last seen then or later: a time, or how long ago (24h).",
+    ),
+    click.option("--until", metavar="TIME", callback=_moment, help="Last seen before then."),
+)
+
+
+def with_files(command: Command) -> Command:
+    """Give a command the options that say where dead letters are."""
+    for option in reversed(_FILES):
+        command = option(command)
+    return command
+
+
+def with_conditions(command: Command) -> Command:
+    """Give a command the options that choose among dead letters; those of one kind are alternatives."""
+    for option in reversed(_CONDITIONS):
+        command = option(command)
+    return command
+
+
+def selection_of(options: dict[str, Any]) -> Selection:
+    """Take the conditions out of a command's options."""
+    return Selection(
+        reasons=frozenset(options.pop("reason")),
+        rules=frozenset(options.pop("rule")),
+        fields=frozenset(options.pop("field")),
+        kinds=frozenset(options.pop("kind")),
+        topics=frozenset(options.pop("topic")),
+        positions=frozenset(options.pop("position")),
+        since_ms=options.pop("since"),
+        until_ms=options.pop("until"),
+    )
+
+
+def settings_of(config: Path) -> Settings:
+    """Load the configuration.
+
+    Raises:
+        ConfigurationError: it cannot be used.
+    """
+    return load_settings(config, os.environ)
+
+
+@contextmanager
+def find(config: Path, files: Sequence[Path], selection: Selection) -> Iterator[Found]:
+    """Read the dead letters, tell about lines that are none, and choose.
+
+    Raises:
+        ConfigurationError: the configuration or a file cannot be used.
+    """
+    archive = Archive(files or [settings_of(config).deadletters.file])
+    try:
+        inventory = take_inventory(archive)
+        _tell_foreign(inventory)
+        yield Found(archive, inventory, [letter for letter in inventory.unresolved if selection(letter)])
+    finally:
+        archive.close()
+
+
+def _tell_foreign(inventory: Inventory) -> None:
+    for foreign in inventory.foreign[:SHOWN_FOREIGN_LINES]:
+        click.echo(f"{foreign.where}: warning: {foreign.text}; it is passed over", err=True)
+    more = len(inventory.foreign) - SHOWN_FOREIGN_LINES
+    if more > 0:
+        click.echo(f"{more:,} more lines are passed over", err=True)

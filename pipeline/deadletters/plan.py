@@ -1,0 +1,94 @@
+"""What a retry will do about the dead letters of one record, before anything is sent."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+from typing import Protocol
+
+from pipeline.calls import IRREVERSIBLE_KINDS, CallFailure
+from pipeline.deadletters.archive import Archive
+from pipeline.deadletters.matching import match
+from pipeline.deadletters.unresolved import Unresolved
+from pipeline.records import Record
+from pipeline.translation import Translation
+
+
+class Translator(Protocol):
+    """Record in, calls out, by the current mapping."""
+
+    def translate(self, record: Record) -> Translation:
+        """Return what becomes of a record; never raises."""
+        ...
+
+
+class Course(StrEnum):
+    """What is to be done about a dead letter."""
+
+    SEND = "send"
+    FAILS_AGAIN = "fails_again"  # the current mapping still cannot make the call
+    NOT_MADE = "not_made"  # the current mapping makes no such call
+    IRREVERSIBLE = "irreversible"  # it would be sent if that were allowed
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedLetter:
+    """One dead letter and what is to be done about it.
+
+    `calls` are indexes into the record's translation. `failures` are why calls of it cannot be made: the letter's own
+    reason where it fails again, else those of calls that get letters of their own.
+    """
+
+    letter: Unresolved
+    course: Course
+    calls: tuple[int, ...] = ()
+    failures: tuple[CallFailure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRecord:
+    """All chosen dead letters of one record."""
+
+    record: Record
+    translation: Translation
+    letters: tuple[PlannedLetter, ...]
+
+    @property
+    def calls(self) -> list[int]:
+        """The calls to send, each once and in the record's order, whichever letters wait for it."""
+        return sorted(
+            {call for planned in self.letters if planned.course is Course.SEND for call in planned.calls}
+        )
+
+
+def plan(
+    letters: Iterable[Unresolved], archive: Archive, translator: Translator, *, allow_irreversible: bool
+) -> Iterator[PlannedRecord]:
+    """Yield what to do, record by record and in the order of Kafka, reading each original when its turn comes.
+
+    `letters` are in the inventory's order.
+
+    Raises:
+        PipelineError: a file changed in the meantime.
+    """
+    for _, found in groupby(letters, key=lambda letter: (letter.position, letter.key.digest)):
+        group = tuple(found)
+        record = archive.load(group[0].place, group[0].key).record
+        translation = translator.translate(record)
+        yield PlannedRecord(
+            record,
+            translation,
+            tuple(_plan(letter, translation, allow_irreversible=allow_irreversible) for letter in group),
+        )
+
+
+def _plan(letter: Unresolved, translation: Translation, *, allow_irreversible: bool) -> PlannedLetter:
+    found = match(letter, translation)
+    if found.failure is not None:
+        return PlannedLetter(letter, Course.FAILS_AGAIN, failures=(found.failure,))
+    if not found.calls and not found.others:
+        return PlannedLetter(letter, Course.NOT_MADE)
+    kinds = {translation.calls[call].source.kind for call in found.calls}
+    if kinds & IRREVERSIBLE_KINDS and not allow_irreversible:
+        return PlannedLetter(letter, Course.IRREVERSIBLE, found.calls)
+    return PlannedLetter(letter, Course.SEND, found.calls, found.others)
