@@ -13,6 +13,7 @@ from pipeline.errors import ExitStatus
 from pipeline.sandbox.app import SandboxState
 from pipeline.sandbox.faults import Fault, Faults, Refuse, read_fault
 from pipeline.sandbox.server import SandboxService, TlsFiles
+from pipeline.sandbox.storage import OperationFile
 from pipeline.sandbox.workspace import Workspace
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -33,6 +34,9 @@ _COLLECT_RARELY = (100_000, 50, 1_000)
     "--region", type=click.Choice(["us", "eu"]), default="us", show_default=True, help="Where it says it is."
 )
 @click.option("--fault", "faults", multiple=True, metavar="JSON", help="A fault in force from the start.")
+@click.option(
+    "--data", type=click.Path(dir_okay=False, path_type=Path), help="Keep everything in this SQLite file."
+)
 @click.option("--tls-certificate", type=_FILE, help="Speak HTTPS with this certificate chain (PEM).")
 @click.option("--tls-key", type=_FILE, help="The private key of --tls-certificate (PEM).")
 @click.option(
@@ -46,6 +50,7 @@ def sandbox(
     api_key: str | None,
     region: str,
     faults: tuple[str, ...],
+    data: Path | None,
     tls_certificate: Path | None,
     tls_key: Path | None,
     seed: int,
@@ -53,8 +58,8 @@ def sandbox(
 ) -> int:
     """Run a local Customer.io until told to stop.
 
-    It takes the calls of the Track API, v1 and v2, keeps people and events in memory, and answers questions about
-    them under /_sandbox/. The first line on stdout says where.
+    It takes the calls of the Track API, v1 and v2, keeps people and events in memory (or in a file, with --data),
+    shows them at its address and answers questions about them under /_sandbox/. The first line on stdout says where.
     """
     if (site_id is None) != (api_key is None):
         raise click.UsageError("--site-id and --api-key belong together.")
@@ -63,7 +68,9 @@ def sandbox(
     tls = TlsFiles(tls_certificate, tls_key) if tls_certificate is not None and tls_key is not None else None
     host, port = _address(listen)
     credentials = Credentials(site_id, api_key) if site_id is not None and api_key is not None else None
-    state = SandboxState(Workspace(region), Faults(seed), credentials)
+    state = SandboxState(
+        Workspace(region, None if data is None else OperationFile(data)), Faults(seed), credentials
+    )
     for text in faults:
         state.faults.set(_fault(text))
     service = SandboxService(state, host, port, tls)

@@ -49,7 +49,7 @@ class SandboxState:
 
     def reset(self) -> None:
         """Forget everybody and everything that arrived, and end every fault."""
-        self.workspace = Workspace(self.workspace.region)
+        self.workspace = self.workspace.emptied()
         self.faults.clear()
 
 
@@ -96,7 +96,9 @@ class SandboxApp:
             return _refuse_items(workspace, body, now, refusing[0])
         query = scope["query_string"].decode("latin-1")
         base_url = BASE_URLS[Region(workspace.region)]
-        return route.answer(ApiRequest(workspace, scope["method"], path, query, body, now, base_url, values))
+        reply = route.answer(ApiRequest(workspace, scope["method"], path, query, body, now, base_url, values))
+        workspace.commit()
+        return reply
 
     def _authorised(self, scope: Scope) -> bool:
         expected = self._state.credentials

@@ -109,7 +109,10 @@ def _merge(request: ApiRequest, body: v1.Document) -> Reply:
 def _segment(adding: bool) -> Callable[[ApiRequest], Reply]:
     def answer(request: ApiRequest, body: v1.Document) -> Reply:
         id_type = parse_qs(request.query).get("id_type", ["id"])[0]
-        return v1.segment(request.workspace, request.values[0], adding, id_type, body)
+        segment_id = request.values[0]
+        return v1.segment(
+            request.workspace, segment_id, adding=adding, id_type=id_type, body=body, now=request.now
+        )
 
     return _with_document(answer)
 

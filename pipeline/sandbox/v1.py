@@ -15,7 +15,6 @@ from pipeline.customerio.limits import (
     MAX_V1_EVENT_DATA_BYTES,
 )
 from pipeline.customerio.values import utf8_length
-from pipeline.sandbox.people import key_of
 from pipeline.sandbox.replies import NO_CONTENT, OK, Reply, v1_error, v1_errors
 from pipeline.sandbox.workspace import Workspace
 
@@ -91,7 +90,9 @@ def merge(workspace: Workspace, body: Document, now: float) -> Reply:
     return OK if problem is None else v1_error(f"{problem.field}: {problem.message}")
 
 
-def segment(workspace: Workspace, segment_id: str, adding: bool, id_type: str, body: Document) -> Reply:
+def segment(
+    workspace: Workspace, segment_id: str, *, adding: bool, id_type: str, body: Document, now: float
+) -> Reply:
     """POST /api/v1/segments/{segment_id}/add_customers and /remove_customers; ids nobody has are ignored."""
     if not _INTEGER.match(segment_id) or abs(int(segment_id)) > _MAX_INT32:
         return v1_errors(["segment_id must be an integer"])
@@ -104,10 +105,8 @@ def segment(workspace: Workspace, segment_id: str, adding: bool, id_type: str, b
         or not all(isinstance(i, str) for i in ids)
     ):
         return v1_errors([f"ids must be an array of 1 to {MAX_SEGMENT_IDS} strings"])
-    for value in ids:
-        person = workspace.people.find(key_of(id_type, value))
-        if person is not None:
-            (person.segments.add if adding else person.segments.discard)(int(segment_id))
+    change = {"segment": int(segment_id), "adding": adding, "id_type": id_type, "ids": ids}
+    workspace.change_segment(change, now)
     return OK
 
 

@@ -7,10 +7,13 @@ from typing import Any
 
 from pipeline.sandbox.arrivals import Journal, Outcome
 from pipeline.sandbox.people import IDENTIFIER_KINDS, Directory, Key, Person, key_of, updated
+from pipeline.sandbox.storage import OperationFile
 from pipeline.sandbox.validation import Problem, validate
 
 Operation = Mapping[str, Any]
 Effect = tuple[Outcome, str | None]
+
+_SEGMENT = "segment"
 
 APPLIED: Effect = (Outcome.APPLIED, None)
 
@@ -26,12 +29,44 @@ class CustomObject:
 class Workspace:
     """Takes validated operations in order of arrival. Not thread-safe: one loop owns it."""
 
-    def __init__(self, region: str = "us") -> None:
+    def __init__(self, region: str = "us", file: OperationFile | None = None) -> None:
+        """Start empty, or with everything that `file` has; it is written from then on."""
         self.region = region
         self.journal = Journal()
         self.people = Directory()
         self.objects: dict[str, CustomObject] = {}
         self.suppressed: dict[Key, frozenset[Key]] = {}
+        self._file: OperationFile | None = None
+        if file is not None:
+            self._replay(file)
+        self._file = file
+
+    def _replay(self, file: OperationFile) -> None:
+        for operation, at in file.read():
+            if operation["type"] == _SEGMENT:
+                self.change_segment(operation, at)
+            else:
+                self.take(operation, at)
+
+    def commit(self) -> None:
+        """Make what was taken safe, where it is kept."""
+        if self._file is not None:
+            self._file.commit()
+
+    def emptied(self) -> "Workspace":
+        """Return a workspace that has forgotten everything, in the file too."""
+        if self._file is not None:
+            self._file.clear()
+        return Workspace(self.region, self._file)
+
+    def change_segment(self, change: Operation, now: float) -> None:
+        """Put people into a manual segment or take them out: `segment`, `adding`, `id_type`, `ids`."""
+        if self._file is not None:
+            self._file.add({**change, "type": _SEGMENT}, now)
+        for value in change["ids"]:
+            person = self.people.find(key_of(change["id_type"], value))
+            if person is not None:
+                (person.segments.add if change["adding"] else person.segments.discard)(change["segment"])
 
     def take(self, operation: object, now: float) -> Problem | None:
         """Apply one operation that arrived at `now`, in Unix seconds, or return why it is refused."""
@@ -40,6 +75,8 @@ class Workspace:
             self.journal.refused += 1
             return problem
         assert isinstance(operation, dict)
+        if self._file is not None:
+            self._file.add(operation, now)
         if operation["type"] == "person":
             self._take_person(operation, now)
         elif operation["type"] == "object":
