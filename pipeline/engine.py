@@ -7,21 +7,22 @@ letters (G1). Nothing here runs in parallel; the listener's methods are called i
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
 
+from pipeline.backpressure import Backpressure, OpenLimits
 from pipeline.calls import CallKind
-from pipeline.deadletters.entry import DeadLetter
+from pipeline.deadletters.keeper import DeadLetterKeeper
 from pipeline.decode import SchemaPending
 from pipeline.delivery.batch import Confirmed, Failed, Operation, Outcome
 from pipeline.delivery.flight import Flight
 from pipeline.delivery.lanes import Lanes
+from pipeline.delivery.lease import Lease
 from pipeline.delivery.open_record import OpenRecord
-from pipeline.errors import DeadLettersUnavailableError
 from pipeline.kafka.assignment import AssignedPartition, Assignment
-from pipeline.ports import Clock, DeadLetterStore, Sender, Source
+from pipeline.ports import Clock, Sender, Source
 from pipeline.records import Record, TopicPartition
 from pipeline.status import EngineStatus, PartitionStatus
 from pipeline.tally import Tally
@@ -37,7 +38,8 @@ BUSY_WAIT_S = 0.02
 ABANDON_WAIT_S = 5.0
 """How long abandoned batches may take to come back; it is a matter of milliseconds unless the sender is stuck."""
 STATUS_INTERVAL_S = 1.0
-DEAD_LETTERS_RETRY_S = 1.0
+POLL_BYTES = 8 * 1024 * 1024
+"""About how much one poll may bring: the number of records is chosen by what they weighed so far."""
 
 COMMIT_SOON_KINDS = frozenset({CallKind.DESTROY, CallKind.SUPPRESS, CallKind.MERGE})
 """Calls whose repetition after a crash would hurt most: they are committed without waiting for the interval."""
@@ -56,14 +58,10 @@ class Translator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What bounds the engine.
-
-    Reading pauses when `max_open_bytes` bytes or `max_open_records` records are open and goes on at half of that.
-    """
+    """What bounds the engine; times in seconds."""
 
     poll_max_records: int = 1_000
-    max_open_bytes: int = 64 * 1024 * 1024
-    max_open_records: int = 50_000
+    open_limits: OpenLimits = field(default_factory=OpenLimits)
     commit_interval_s: float = 5.0
     drain_deadline_s: float = 10.0
 
@@ -76,9 +74,10 @@ class Engine:
         *,
         source: Source,
         sender: Sender,
-        dead_letters: DeadLetterStore,
+        dead_letters: DeadLetterKeeper,
         translator: Translator,
         lanes: Lanes,
+        lease: Lease,
         clock: Clock,
         tally: Tally,
         options: EngineOptions,
@@ -87,17 +86,18 @@ class Engine:
         self._sender = sender
         self._dead_letters = dead_letters
         self._translator = translator
+        self._lease = lease
         self._clock = clock
         self._tally = tally
         self._options = options
         self._assignment = Assignment()
         self._flight = Flight(lanes, sender)
         self._waiting = Waiting()
+        self._backpressure = Backpressure(options.open_limits)
+        self._paused: set[TopicPartition] = set()
         self._sequence = 0
-        self._paused = False
+        self._record_bytes = 1_000.0
         self._closing = False
-        self._dead_letters_trouble: str | None = None
-        self._flush_at = 0.0
         self._commit_at = clock.monotonic() + options.commit_interval_s
         self._commit_refused: str | None = None
         self._status_at = 0.0
@@ -110,6 +110,7 @@ class Engine:
 
         Raises:
             ConfigurationError, RemoteRefusedError: the source cannot go on. Nothing open is committed.
+            LimitReachedError: too many records failed, and the settings say that this is the end.
         """
         try:
             self._source.start(self)
@@ -126,23 +127,27 @@ class Engine:
 
     def step(self) -> None:
         """Take in what Kafka has, send what is due, settle what came back, commit what is due."""
-        records = self._source.poll(self._options.poll_max_records, self._poll_wait_s())
+        records = self._source.poll(self._poll_size(), self._poll_wait_s())
+        self._lease.renew(self._clock.monotonic())
         if self._waiting:
             self._take_in_waiting()
         for record in records:
             self._take_in(record)
-        self._flight.launch(self._clock.monotonic())
-        self._settle(self._flight.land(0.0 if records else self._land_wait_s()))
-        self._flush_dead_letters()
+        self._launch()
+        self._land(0.0 if records else self._land_wait_s())
+        self._release_dead_letters()
         self._keep_bounds()
         self._commit_if_due()
         self._publish_status()
+
+    def _poll_size(self) -> int:
+        return max(1, min(self._options.poll_max_records, int(POLL_BYTES / self._record_bytes)))
 
     def _poll_wait_s(self) -> float:
         if self._flight.in_flight:
             return 0.0
         due_in = self._flight.next_due_in(self._clock.monotonic())
-        return IDLE_WAIT_S if due_in is None else min(due_in, IDLE_WAIT_S)
+        return IDLE_WAIT_S if not due_in else min(due_in, IDLE_WAIT_S)
 
     def _land_wait_s(self) -> float:
         if not self._flight.in_flight:
@@ -159,6 +164,8 @@ class Engine:
         partition = self._assignment.get(name)
         if partition is None:
             return  # taken away in the very poll that returned it
+        partition.last_read = record.offset
+        self._record_bytes += 0.01 * (record.size - self._record_bytes)
         self._tally.records[name] += 1
         if self._waiting and name in self._waiting:
             self._waiting.add(record)
@@ -166,7 +173,6 @@ class Engine:
         translation = self._translator.translate(record)
         if isinstance(translation, SchemaPending):
             self._waiting.add(record, translation)
-            self._source.pause([name])
             return
         self._open(record, partition, translation)
 
@@ -175,120 +181,108 @@ class Engine:
             partition = self._assignment.get(record.topic_partition)
             if partition is not None:
                 self._open(record, partition, translation)
-        released = self._waiting.release()
-        if released and not self._paused:
-            self._source.resume(released)
+        self._waiting.release()
 
     def _open(self, record: Record, partition: AssignedPartition, translation: Translation) -> None:
         self._tally.clamped_timestamps += translation.clamped
         calls = len(translation.calls) + len(translation.failures)
         if calls == 0:
-            # Never opened, so the position alone passes it.
-            self._tally.skipped["dropped" if translation.matched else "unmatched"] += 1
-            self._tally.settled[partition.topic_partition] += 1
+            self._skip(record, partition, translation)
             return
         if not partition.tracker.open(record.offset):
             return  # on its way already
         weight = record.size + sum(len(call.payload) for call in translation.calls)
         opened = OpenRecord(record, partition, calls=calls, weight=weight)
-        self._queue(opened, translation)
-
-    def _queue(self, opened: OpenRecord, translation: Translation) -> None:
+        self._dead_letters.match()
         now = self._clock.monotonic()
         for call in translation.calls:
             self._sequence += 1
             self._tally.calls[call.source.kind] += 1
             self._flight.add(
                 Operation(
-                    call.source, call.identity, call.payload, opened, call.lanes, self._sequence, now, call.single
+                    call.source,
+                    call.identity,
+                    call.payload,
+                    opened,
+                    call.lanes,
+                    self._sequence,
+                    now,
+                    call.single,
                 )
             )
+        partition.calls_under_way += len(translation.calls)
         for failure in translation.failures:
-            entry = DeadLetter(
-                opened.record,
-                failure.reason,
-                failure.text,
-                first_seen_ms=self._now_ms(),
-                source=failure.source,
-                field=failure.field,
+            self._dead_letters.fail(
+                opened, failure.reason, failure.text, source=failure.source, field=failure.field
             )
-            self._write_dead_letter(entry, opened)
+
+    def _skip(self, record: Record, partition: AssignedPartition, translation: Translation) -> None:
+        self._tally.skipped["dropped" if translation.matched else "unmatched"] += 1
+        if translation.matched:
+            self._dead_letters.match()
+        elif self._dead_letters.watches_unmatched and partition.tracker.open(record.offset):
+            self._dead_letters.pass_over(OpenRecord(record, partition, calls=1, weight=record.size))
+            return
+        # Never opened, so the position alone passes it.
+        self._tally.settled[partition.topic_partition] += 1
+        self._dead_letters.succeed()
 
     # Out
 
-    def _settle(self, landed: Iterable[tuple[Operation, Outcome]]) -> None:
-        for operation, outcome in landed:
-            match outcome:
-                case Confirmed():
-                    self._tally.delivered[operation.kind] += 1
-                    self._settle_call(operation.record)
-                    if operation.kind in COMMIT_SOON_KINDS:
-                        operation.record.partition.commit_soon(operation.record.record.offset + 1)
-                case Failed():
-                    self._write_dead_letter(self._entry_of(operation, outcome), operation.record)
+    def _launch(self, *, flush: bool = False) -> None:
+        now = self._clock.monotonic()
+        if self._dead_letters.trouble is None and self._lease.holds(now):
+            self._flight.launch(now, flush=flush)
+
+    def _land(self, wait_s: float) -> None:
+        for operation, outcome in self._flight.land(wait_s):
+            self._take_outcome(operation, outcome)
+
+    def _take_outcome(self, operation: Operation, outcome: Outcome) -> None:
+        opened = operation.record
+        opened.partition.calls_under_way -= 1
+        match outcome:
+            case Confirmed():
+                self._tally.delivered[operation.source.kind] += 1
+                self._settle_call(opened)
+                if operation.source.kind in COMMIT_SOON_KINDS:
+                    opened.partition.commit_soon(opened.record.offset + 1)
+            case Failed():
+                self._dead_letters.fail(
+                    opened,
+                    outcome.reason,
+                    outcome.text,
+                    source=operation.source,
+                    field=outcome.field,
+                    status=outcome.status,
+                    answer=outcome.answer,
+                    attempts=outcome.attempts,
+                )
 
     def _settle_call(self, opened: OpenRecord) -> None:
-        if opened.settle_call() and opened.partition.alive:
+        if not opened.settle_call():
+            return
+        if not opened.failed:
+            self._dead_letters.succeed()
+        if opened.partition.alive:
             self._tally.settled[opened.partition.topic_partition] += 1
 
-    def _entry_of(self, operation: Operation, failed: Failed) -> DeadLetter:
-        return DeadLetter(
-            operation.record.record,
-            failed.reason,
-            failed.text,
-            first_seen_ms=self._now_ms(),
-            source=operation.source,
-            field=failed.field,
-            status=failed.status,
-            answer=failed.answer,
-            attempts=failed.attempts,
-        )
-
-    def _now_ms(self) -> int:
-        return int(self._clock.now() * 1000)
-
-    def _write_dead_letter(self, entry: DeadLetter, opened: OpenRecord) -> None:
-        _log.debug("dead_letter", position=str(entry.record.position), reason=entry.reason, text=entry.text)
-        self._tally.dead_letters[entry.reason] += 1
-        self._dead_letters.write(entry, opened)
-
-    def _flush_dead_letters(self) -> None:
-        """Settle what is safe in the dead letters; when the store fails, hold: nothing is dropped."""
-        if self._dead_letters_trouble is not None and self._clock.monotonic() < self._flush_at:
-            return
-        try:
-            for opened in self._dead_letters.flush():
-                self._settle_call(opened)
-        except DeadLettersUnavailableError as error:
-            if self._dead_letters_trouble is None:
-                _log.error(
-                    "dead_letters_unavailable", cause=str(error), then="reading pauses until they can be kept"
-                )
-            self._dead_letters_trouble = str(error)
-            self._flush_at = self._clock.monotonic() + DEAD_LETTERS_RETRY_S
-        else:
-            if self._dead_letters_trouble is not None:
-                _log.info("dead_letters_available")
-            self._dead_letters_trouble = None
-
-    # Bounds
+    def _release_dead_letters(self) -> None:
+        for opened in self._dead_letters.release():
+            self._settle_call(opened)
 
     def _keep_bounds(self) -> None:
-        """Pause reading when too much is open; polling itself never stops, group membership hangs on it."""
-        open_share = max(
-            (self._assignment.open_bytes + self._waiting.size) / self._options.max_open_bytes,
-            self._assignment.open_records / self._options.max_open_records,
+        """Pause what must not be read now; polling itself never stops, group membership hangs on it."""
+        wanted = self._backpressure.paused(
+            self._assignment,
+            waiting=self._waiting.partitions,
+            waiting_bytes=self._waiting.size,
+            hold=self._dead_letters.trouble is not None,
         )
-        if self._dead_letters_trouble is not None:
-            open_share = 1.0
-        if open_share >= 1.0 and not self._paused:
-            self._paused = True
-            self._source.pause(self._assignment.topic_partitions)
-        elif open_share <= 0.5 and self._paused:
-            self._paused = False
-            self._source.resume(
-                [name for name in self._assignment.topic_partitions if name not in self._waiting]
-            )
+        if wanted != self._paused:
+            self._source.pause(wanted - self._paused)
+            self._source.resume(self._paused - wanted)
+            self._paused = wanted
 
     # Commits
 
@@ -322,10 +316,9 @@ class Engine:
 
     def assigned(self, partitions: Sequence[TopicPartition]) -> None:
         """Start afresh with each partition."""
+        self._let_go(partitions)
         self._assignment.add(partitions)
-        self._waiting.drop(partitions)
-        if self._paused:
-            self._source.pause(partitions)
+        self._sender.set_share(self._source.share)
 
     def revoked(self, partitions: Sequence[TopicPartition]) -> None:
         """Finish what is in flight within the deadline, commit, let go (G7)."""
@@ -343,27 +336,29 @@ class Engine:
         self._assignment.drop(partitions)
         self._waiting.drop(partitions)
         self._flight.discard_gone()
+        self._paused.difference_update(partitions)
 
     # Stopping
 
     def _drain(self, partitions: Collection[TopicPartition]) -> None:
-        """Bring the open calls of these partitions to their end; give up what is left at the deadline."""
+        """Bring the calls of these partitions to their end; give up what is left at the deadline."""
         deadline = self._clock.monotonic() + self._options.drain_deadline_s
-        while self._assignment.are_open(partitions):
+        while self._assignment.have_calls_under_way(partitions):
             left_s = deadline - self._clock.monotonic()
-            if left_s <= 0 or self._sender.held:
+            if left_s <= 0 or self._sender.held or self._dead_letters.trouble:
                 self._abandon(partitions)
                 return
-            self._flight.launch(self._clock.monotonic(), flush=True)
-            self._settle(self._flight.land(min(left_s, BUSY_WAIT_S)))
-            self._flush_dead_letters()
+            self._launch(flush=True)
+            self._land(min(left_s, BUSY_WAIT_S))
+            self._release_dead_letters()
+        self._release_dead_letters()
 
     def _abandon(self, partitions: Collection[TopicPartition]) -> None:
         numbers = self._flight.abandon(partitions)
         deadline = self._clock.monotonic() + ABANDON_WAIT_S
         while not self._flight.are_landed(numbers) and self._clock.monotonic() < deadline:
-            self._settle(self._flight.land(BUSY_WAIT_S))
-        self._flush_dead_letters()
+            self._land(BUSY_WAIT_S)
+        self._release_dead_letters()
 
     def _finish(self) -> int:
         """Drain and commit everything; return how many records stay open."""
@@ -388,34 +383,36 @@ class Engine:
         if now < self._status_at:
             return
         self._status_at = now + STATUS_INTERVAL_S
-        ends = self._source.end_offsets()
-        reasons = tuple(
-            reason
-            for reason in (
-                self._source.trouble,
-                self._sender.held,
-                self._dead_letters_trouble,
-                self._waiting.trouble,
-                None if len(self._assignment) else "no partition is assigned",
-            )
-            if reason is not None
+        reasons = (
+            self._source.trouble,
+            self._sender.held,
+            self._dead_letters.trouble,
+            self._waiting.trouble,
+            None if len(self._assignment) else "no partition is assigned",
         )
+        limits = self._sender.limits
         self.status = EngineStatus(
-            ready=not reasons,
-            reasons=reasons,
-            partitions=tuple(
-                PartitionStatus(
-                    partition.topic_partition,
-                    position=self._source.position(partition.topic_partition),
-                    committed=partition.committed,
-                    end=ends.get(partition.topic_partition),
-                )
-                for partition in self._assignment
-            ),
+            ready=not any(reasons),
+            reasons=tuple(reason for reason in reasons if reason),
+            partitions=self._partition_statuses(),
             open_records=self._assignment.open_records,
             open_bytes=self._assignment.open_bytes,
             waiting_calls=self._flight.waiting,
             batches_in_flight=self._flight.in_flight,
             held=self._sender.held,
-            paused=self._paused,
+            paused=self._backpressure.is_full,
+            requests_per_second_limit=limits.requests_per_s,
+            requests_in_flight_limit=limits.in_flight,
+        )
+
+    def _partition_statuses(self) -> tuple[PartitionStatus, ...]:
+        ends = self._source.end_offsets()
+        return tuple(
+            PartitionStatus(
+                partition.topic_partition,
+                position=self._source.position(partition.topic_partition),
+                committed=partition.committed,
+                end=ends.get(partition.topic_partition),
+            )
+            for partition in self._assignment
         )

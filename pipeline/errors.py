@@ -37,5 +37,11 @@ class RemoteRefusedError(PipelineError):
     exit_status = ExitStatus.REFUSED
 
 
+class LimitReachedError(PipelineError):
+    """A limit with `limit_action: stop` was reached."""
+
+    exit_status = ExitStatus.LIMIT
+
+
 class DeadLettersUnavailableError(PipelineError):
     """The dead-letter store cannot take an entry now; nothing may be settled on the strength of it."""

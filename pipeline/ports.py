@@ -101,6 +101,11 @@ class Source(Protocol):
         ...
 
     @property
+    def share(self) -> float:
+        """Our part of the partitions of all topics, between 0 and 1; 1 while the number of them is not known."""
+        ...
+
+    @property
     def trouble(self) -> str | None:
         """What keeps the consumer from its broker right now, in a safe sentence; None when nothing does."""
         ...
@@ -108,6 +113,14 @@ class Source(Protocol):
     def close(self) -> None:
         """Leave the group. The listener's `revoked` is called for what is still assigned."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class SendLimits:
+    """What bounds the requests at this moment: how many a second, and how many at once."""
+
+    requests_per_s: float
+    in_flight: int
 
 
 class Sender(Protocol):
@@ -128,6 +141,15 @@ class Sender(Protocol):
     @property
     def capacity(self) -> int:
         """How many batches may be in flight now."""
+        ...
+
+    def set_share(self, share: float) -> None:
+        """Use this part of the group's requests a second, between 0 and 1."""
+        ...
+
+    @property
+    def limits(self) -> SendLimits:
+        """What bounds the requests now."""
         ...
 
     @property

@@ -42,3 +42,5 @@ class EngineStatus:
     batches_in_flight: int = 0
     held: str | None = None
     paused: bool = False
+    requests_per_second_limit: float = 0.0
+    requests_in_flight_limit: int = 0

@@ -5,7 +5,7 @@ partition that is taken away is read again from there by whoever gets it (G1, G5
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from pipeline.decode import SchemaPending
 from pipeline.records import Record, TopicPartition
@@ -54,6 +54,11 @@ class Waiting:
         """Return how far a partition counts as read: up to the first record that waits, else `position`."""
         records = self._records.get(partition)
         return records[0].offset if records else position
+
+    @property
+    def partitions(self) -> Collection[TopicPartition]:
+        """The partitions of which something waits."""
+        return self._records.keys()
 
     @property
     def size(self) -> int:

@@ -5,9 +5,11 @@ from typing import Any
 
 import orjson
 
+from pipeline.deadletters.keeper import DeadLetterKeeper, FailureLimits
 from pipeline.decode import decode_json
 from pipeline.delivery.batch import Batch, Outcome
 from pipeline.delivery.lanes import Lanes
+from pipeline.delivery.lease import Lease
 from pipeline.engine import Engine, EngineOptions
 from pipeline.records import Record, TopicPartition
 from pipeline.tally import Tally
@@ -34,6 +36,7 @@ class Rig:
         latency_s: float = 0.0,
         options: EngineOptions | None = None,
         max_items: int = 10,
+        failure_limits: FailureLimits | None = None,
         decode: Callable[[Record], Any] = decode_json,
     ) -> None:
         self.clock = FakeClock()
@@ -42,12 +45,16 @@ class Rig:
         self.sender = FakeSender(self.clock, answer, latency_s=latency_s)
         self.dead_letters = FakeDeadLetters()
         self.tally = Tally()
+        self.lease = Lease(20.0, 5.0)
         self.engine = Engine(
             source=self.source,
             sender=self.sender,
-            dead_letters=self.dead_letters,
+            dead_letters=DeadLetterKeeper(
+                self.dead_letters, failure_limits or FailureLimits(), self.clock, self.tally
+            ),
             translator=Translator(ListMapper(), self.clock.now, decode=decode),
             lanes=Lanes(max_bytes=475_000, max_items=max_items, linger_s=0.05),
+            lease=self.lease,
             clock=self.clock,
             tally=self.tally,
             options=options or EngineOptions(),

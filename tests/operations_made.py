@@ -22,8 +22,10 @@ def make_operation(
     sequence: int | None = None,
     partition: AssignedPartition = PARTITION,
     name: str = "e",
+    also: int | None = None,
+    single: bool = False,
 ) -> Operation:
-    """Return an operation whose payload has `size` bytes."""
+    """Return an operation whose payload has `size` bytes; `also` is a second lane that it waits in."""
     number = next(_sequence) if sequence is None else sequence
     record = Record(partition.topic_partition.topic, partition.topic_partition.partition, number)
     return Operation(
@@ -31,7 +33,8 @@ def make_operation(
         identity=Identity(IdentityKind.ID, f"person-{lane}"),
         payload=b"x" * size,
         record=OpenRecord(record, partition, calls=1, weight=size),
-        lane=lane,
+        lanes=(lane,) if also in {None, lane} else (lane, also),  # type: ignore[arg-type]
         sequence=number,
         queued_at=queued_at,
+        single=single,
     )

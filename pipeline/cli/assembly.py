@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from random import Random
 
+from pipeline.backpressure import OpenLimits
 from pipeline.clock import SystemClock
 from pipeline.config import Settings
 from pipeline.customerio.client import TrackClient
@@ -12,9 +13,14 @@ from pipeline.customerio.credentials import Credentials, CredentialSource
 from pipeline.customerio.regions import Region, base_url_for
 from pipeline.customerio.verdicts import Verdict
 from pipeline.deadletters.file import FileDeadLetters
+from pipeline.deadletters.keeper import DeadLetterKeeper, FailureLimits
 from pipeline.decode import decode_json
+from pipeline.delivery.admission import Admission
+from pipeline.delivery.concurrency import ConcurrencyLimit
 from pipeline.delivery.delivery import Delivery
 from pipeline.delivery.lanes import Lanes
+from pipeline.delivery.lease import Lease
+from pipeline.delivery.rate import RateLimit
 from pipeline.delivery.retry import RetryPolicy
 from pipeline.delivery.sender import ThreadedSender
 from pipeline.engine import STARTING, Engine, EngineOptions
@@ -44,7 +50,7 @@ def open_pipeline(settings: Settings) -> Iterator[Pipeline]:
     Raises:
         ConfigurationError: with what is wrong and what to do.
     """
-    tally, clock = Tally(), SystemClock()
+    tally, clock, lease = Tally(), SystemClock(), _lease(settings)
     rules = load_rules(settings.mapping.files, limits=_mapping_limits(settings))
     credentials = _credentials(settings)
     credentials()  # an unreadable secret shows now and not at the first request
@@ -54,10 +60,13 @@ def open_pipeline(settings: Settings) -> Iterator[Pipeline]:
         engine.append(
             Engine(
                 source=KafkaSource(_kafka_options(settings)),
-                dead_letters=FileDeadLetters(settings.deadletters.file),
-                sender=_sender(settings, credentials, tally),
+                dead_letters=DeadLetterKeeper(
+                    FileDeadLetters(settings.deadletters.file), _failure_limits(settings), clock, tally
+                ),
+                sender=_sender(settings, credentials, tally, clock, lambda: lease.holds(clock.monotonic())),
                 translator=_translator(settings, rules, clock),
                 lanes=_lanes(settings),
+                lease=lease,
                 clock=clock,
                 tally=tally,
                 options=_engine_options(settings),
@@ -75,7 +84,7 @@ def open_redelivery(settings: Settings, *, max_items: int) -> Iterator[tuple[Lan
     """
     credentials = _credentials(settings)
     credentials()
-    sender = _sender(settings, credentials, Tally())
+    sender = _sender(settings, credentials, Tally(), SystemClock(), lambda: True)
     try:
         yield _lanes(settings, max_items), sender
     finally:
@@ -108,9 +117,15 @@ def _credentials(settings: Settings) -> CredentialSource:
     return lambda: Credentials(customerio.site_id_secret.reveal(), customerio.api_key_secret.reveal())
 
 
-def _sender(settings: Settings, credentials: CredentialSource, tally: Tally) -> ThreadedSender:
-    retry = settings.delivery.retry
-    base_url = base_url_for(Region(settings.customerio.region), settings.customerio.base_url)
+def _sender(
+    settings: Settings,
+    credentials: CredentialSource,
+    tally: Tally,
+    clock: SystemClock,
+    may_send: Callable[[], bool],
+) -> ThreadedSender:
+    customerio, delivery = settings.customerio, settings.delivery
+    base_url = base_url_for(Region(customerio.region), customerio.base_url)
 
     def observe(verdict: Verdict, size: int, seconds: float) -> None:
         tally.requests[type(verdict).__name__.lower()] += 1
@@ -121,13 +136,55 @@ def _sender(settings: Settings, credentials: CredentialSource, tally: Tally) -> 
         client = TrackClient(
             credentials,
             base_url,
-            deadline_s=settings.customerio.request_timeout_seconds,
-            max_connections=settings.delivery.max_in_flight_requests,
+            deadline_s=customerio.request_timeout_seconds,
+            max_connections=delivery.max_in_flight_requests,
+            always_v1=customerio.api == "v1",
         )
-        policy = RetryPolicy(retry.initial_backoff_seconds, retry.max_backoff_seconds)
-        return Delivery(client, policy, random=Random(), observe=observe), client.aclose  # noqa: S311 - jitter, no secret
+        courier = Delivery(
+            client,
+            _retry_policy(settings),
+            admission=_admission(settings, clock),
+            random=Random(),  # noqa: S311 - jitter, no secret
+            may_send=may_send,
+            observe=observe,
+        )
+        return courier, client.aclose
 
-    return ThreadedSender(open_courier, max_in_flight=settings.delivery.max_in_flight_requests)
+    return ThreadedSender(open_courier, max_in_flight=delivery.max_in_flight_requests)
+
+
+def _retry_policy(settings: Settings) -> RetryPolicy:
+    retry = settings.delivery.retry
+    return RetryPolicy(
+        retry.initial_backoff_seconds,
+        retry.max_backoff_seconds,
+        retry.max_elapsed_seconds,
+        retry.on_exhausted,
+    )
+
+
+def _admission(settings: Settings, clock: SystemClock) -> Admission:
+    rate = settings.delivery.rate
+    return Admission(
+        RateLimit(rate.requests_per_second * rate.share, monotonic=clock.monotonic),
+        ConcurrencyLimit(settings.delivery.max_in_flight_requests),
+    )
+
+
+def _lease(settings: Settings) -> Lease:
+    session_s = settings.kafka.session_timeout_seconds
+    # A third of the session timeout is the longest that librdkafka lets pass between two heartbeats.
+    return Lease(session_s / 2, doubt_s=session_s / 3)
+
+
+def _failure_limits(settings: Settings) -> FailureLimits:
+    limits = settings.deadletters
+    return FailureLimits(
+        limits.limit_share,
+        settings.mapping.unmatched_limit_share,
+        limits.limit_window_records,
+        limits.limit_action,
+    )
 
 
 def _translator(settings: Settings, rules: RuleSet, clock: SystemClock) -> Translator:
@@ -136,9 +193,9 @@ def _translator(settings: Settings, rules: RuleSet, clock: SystemClock) -> Trans
         clock.now,
         decode=decode_json,
         namespace=settings.mapping.namespace,
-        item_max_bytes=settings.delivery.item_max_bytes,
         identify_timestamp=settings.customerio.identify_timestamp,
-        lane_by_record_key=settings.delivery.ordering.key == "record_key",
+        order_by=settings.delivery.ordering.key,
+        always_single=settings.customerio.api == "v1",
     )
 
 
@@ -148,6 +205,7 @@ def _lanes(settings: Settings, max_items: int = 1_000) -> Lanes:
         max_bytes=delivery.batch_max_bytes,
         max_items=min(delivery.batch_max_items, max_items),
         linger_s=delivery.linger_milliseconds / 1000,
+        identify_barrier=delivery.identify_barrier,
     )
 
 
@@ -155,8 +213,7 @@ def _engine_options(settings: Settings) -> EngineOptions:
     delivery = settings.delivery
     return EngineOptions(
         poll_max_records=delivery.poll_max_records,
-        max_open_bytes=delivery.max_open_bytes,
-        max_open_records=delivery.max_open_records,
+        open_limits=OpenLimits(delivery.max_open_bytes, delivery.max_open_records, delivery.max_open_span),
         commit_interval_s=delivery.commit_interval_seconds,
         drain_deadline_s=delivery.drain_deadline_seconds,
     )

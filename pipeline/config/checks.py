@@ -51,11 +51,6 @@ def contradictions(settings: Settings) -> Iterator[Finding]:
         yield ("kafka", section, name), f"'{name}' may not be set: {reason}"
     for name in sorted(kafka.properties.keys() & kafka.property_files.keys()):
         yield ("kafka", "property_files", name), f"'{name}' is also in kafka.properties; keep one"
-    if delivery.item_max_bytes > delivery.batch_max_bytes:
-        yield (
-            ("delivery", "item_max_bytes"),
-            f"'item_max_bytes' may not exceed 'batch_max_bytes' ({delivery.batch_max_bytes})",
-        )
     if delivery.retry.initial_backoff_seconds > delivery.retry.max_backoff_seconds:
         yield (
             ("delivery", "retry", "initial_backoff_seconds"),

@@ -34,6 +34,10 @@ class CustomerioSettings(Section):
         Url | None,
         Field(description="Another address to send to, such as the sandbox: `http://127.0.0.1:8080`."),
     ] = None
+    api: Annotated[
+        Literal["v2", "v1"],
+        Field(description="`v2` sends many calls in one request, `v1` one call a request."),
+    ] = "v2"
     request_timeout_seconds: Annotated[
         Seconds, Field(description="The longest wait for one answer, connecting included.")
     ] = 30.0
@@ -58,9 +62,12 @@ class CustomerioSettings(Section):
 class MappingSettings(Section):
     """Which rules make calls of records."""
 
-    files: Annotated[OneOrMorePaths, Field(description="The mapping files: a list, or one path.")] = (
-        Path("mapping.yaml"),
-    )
+    files: Annotated[
+        OneOrMorePaths,
+        Field(
+            description="The mapping files: a list, or one path. A folder stands for the mapping files in it."
+        ),
+    ] = (Path("mapping.yaml"),)
     namespace: Annotated[
         str,
         Field(
@@ -68,6 +75,15 @@ class MappingSettings(Section):
             " changing it makes Customer.io count redelivered events again."
         ),
     ] = ""
+    unmatched_limit_share: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=1,
+            description="When no rule matches more than this part of the last records, nothing more is read or"
+            " committed; window and action are those of the dead letters. `null` for no limit.",
+        ),
+    ] = None
 
 
 class RetrySettings(Section):
@@ -75,16 +91,44 @@ class RetrySettings(Section):
 
     initial_backoff_seconds: Annotated[Seconds, Field(description="The longest first wait.")] = 0.2
     max_backoff_seconds: Annotated[Seconds, Field(description="The longest wait of all.")] = 60.0
+    max_elapsed_seconds: Annotated[
+        Seconds | None, Field(description="How long one request is tried; `null` means for ever.")
+    ] = None
+    on_exhausted: Annotated[
+        Literal["hold", "dead_letter"],
+        Field(
+            description="What happens after `max_elapsed_seconds`: `hold` goes on trying and turns readiness red,"
+            " `dead_letter` gives the calls up."
+        ),
+    ] = "hold"
+
+
+class RateSettings(Section):
+    """How many requests may be made."""
+
+    requests_per_second: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=100_000,
+            description="For the whole consumer group: each worker uses its share of the partitions. Customer.io"
+            " allows a workspace 1,000.",
+        ),
+    ] = 500.0
+    share: Annotated[
+        float,
+        Field(gt=0, le=1, description="The part of it that this pipeline may use; the rest is for replays."),
+    ] = 0.8
 
 
 class OrderingSettings(Section):
     """Which calls keep their order."""
 
     key: Annotated[
-        Literal["identity", "record_key"],
+        Literal["identity", "record_key", "none"],
         Field(
             description="`identity`: calls of one identity stay in order. `record_key`: calls of records with one"
-            " Kafka key stay in order, whoever they are about."
+            " Kafka key stay in order, whoever they are about. `none`: no order is kept."
         ),
     ] = "identity"
 
@@ -99,16 +143,17 @@ class DeliverySettings(Section):
         int, Field(ge=0, le=60_000, description="How long a call may wait for others to share its request.")
     ] = 50
     batch_max_bytes: Annotated[
-        Count, Field(le=500_000, description="The largest request body. Customer.io's own limit is 500 kB.")
+        Count,
+        Field(ge=40_000, le=500_000, description="The largest request body. Customer.io allows 500 kB."),
     ] = 475_000
     batch_max_items: Annotated[Count, Field(le=1_000, description="The most calls in one request.")] = 1_000
-    item_max_bytes: Annotated[
-        Count,
+    identify_barrier: Annotated[
+        bool,
         Field(
-            le=32_000,
-            description="The largest call; a larger one goes to the dead letters. Customer.io's own limit is 32 kB.",
+            description="Let no other call of a person share a request with an earlier identify of that person:"
+            " Customer.io promises no order within a request, and a campaign may need the identify first."
         ),
-    ] = 32_000
+    ] = True
     retry: Annotated[RetrySettings, Field(default_factory=RetrySettings)]
     max_open_bytes: Annotated[
         Count,
@@ -117,6 +162,13 @@ class DeliverySettings(Section):
     max_open_records: Annotated[
         Count, Field(description="Records that may be unsettled; beyond it reading pauses.")
     ] = 50_000
+    max_open_span: Annotated[
+        Count,
+        Field(
+            description="Offsets of one partition between the oldest unsettled record and the newest one read; beyond"
+            " it the partition pauses. It bounds what a crash sends again."
+        ),
+    ] = 100_000
     poll_max_records: Annotated[
         Count, Field(le=10_000, description="The most records taken from Kafka at once.")
     ] = 1_000
@@ -129,6 +181,7 @@ class DeliverySettings(Section):
             " what is given up is sent again by whoever reads the partition next.",
         ),
     ] = 10.0
+    rate: Annotated[RateSettings, Field(default_factory=RateSettings)]
     ordering: Annotated[OrderingSettings, Field(default_factory=OrderingSettings)]
 
 
@@ -138,6 +191,25 @@ class DeadLetterSettings(Section):
     file: Annotated[
         Path, Field(description="A file of JSON lines; each entry is on disk before its record is settled.")
     ] = Path("dead-letters.jsonl")
+    limit_share: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=1,
+            description="When more than this part of the last records fails, something is wrong with all of them:"
+            " nothing more is read or committed. `null` for no limit.",
+        ),
+    ] = 0.5
+    limit_window_records: Annotated[
+        Count, Field(ge=20, le=100_000, description="How many records the limit looks back.")
+    ] = 1_000
+    limit_action: Annotated[
+        Literal["hold", "stop"],
+        Field(
+            description="What to do at the limit: `hold` waits for a person with readiness red, `stop` ends with"
+            " status 3."
+        ),
+    ] = "hold"
 
 
 class TimestampSettings(Section):

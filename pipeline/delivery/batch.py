@@ -11,17 +11,19 @@ from pipeline.delivery.open_record import OpenRecord
 class Operation:
     """One call in wire form, on its way.
 
-    `payload` is the v2 operation, encoded once. `lane` is where its order is kept. `sequence` rises with each
-    operation that the engine makes, so that the oldest can be told. `queued_at` is on the clock's monotonic scale.
+    `payload` is the v2 operation, encoded once; with `single` it travels in a request of its own. `lanes` are where its
+    order is kept: one, or two for a merge, which waits in both. `sequence` rises with each operation that the engine
+    makes, so that the oldest can be told. `queued_at` is on the clock's monotonic scale.
     """
 
     source: CallSource
     identity: Identity | None
     payload: bytes
     record: OpenRecord
-    lane: int
+    lanes: tuple[int, ...]
     sequence: int
     queued_at: float
+    single: bool = False
 
     @property
     def kind(self) -> CallKind:

@@ -20,9 +20,10 @@ from pipeline.customerio.verdicts import (
     TooLarge,
     Verdict,
 )
+from pipeline.delivery.admission import Admission
 from pipeline.delivery.batch import ABANDONED, CONFIRMED, Batch, BatchResult, Failed, Operation, Outcome
 from pipeline.delivery.hold import Hold
-from pipeline.delivery.retry import RetryPolicy, WaitByVerdict
+from pipeline.delivery.retry import RetryPolicy, StopWhenExhausted, WaitByVerdict, last_verdict
 
 _log = structlog.get_logger(__name__)
 
@@ -34,15 +35,16 @@ class Api(Protocol):
     """The remote side, seen from a batch: an attempt in, a verdict out, never an exception."""
 
     async def send_batch(self, payloads: Sequence[bytes]) -> Verdict:
-        """Make one attempt to deliver these operations."""
+        """Make one attempt to deliver these operations, a single one in the way that takes it."""
         ...
 
 
 class Delivery:
     """Brings batches to their end, each in its own task of one loop.
 
-    `sleep` and `random` are passed in so that tests need neither wait nor luck. `may_send` is asked before each
-    attempt. `observe` is told of each attempt: its verdict, the bytes of its calls and the seconds it took.
+    `sleep` and `random` are passed in so that tests need neither wait nor luck. `admission` lets a request go when it
+    may be made. `may_send` is asked right before each attempt. `observe` is told of each attempt: its verdict, the
+    bytes of its calls and the seconds it took.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Delivery:
         api: Api,
         policy: RetryPolicy,
         *,
+        admission: Admission,
         random: Random,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         may_send: Callable[[], bool] = lambda: True,
@@ -59,6 +62,7 @@ class Delivery:
         self.hold = Hold()
         self._api = api
         self._policy = policy
+        self.admission = admission
         self._random = random
         self._sleep = sleep
         self._may_send = may_send
@@ -67,6 +71,7 @@ class Delivery:
         self._retrying = AsyncRetrying(
             retry=retry_if_result(lambda verdict: isinstance(verdict, Retry | Fatal)),
             wait=WaitByVerdict(policy, random),
+            retry_error_callback=last_verdict,
             sleep=sleep,
         )
         self._failing: str | None = None
@@ -118,6 +123,8 @@ class Delivery:
                 )
             case TooLarge(refusal):
                 await self._narrow(journey, indexes, refusal, Reason.TOO_LARGE)
+            case Retry(cause):
+                journey.exhaust(indexes, cause)
             case _:
                 raise AssertionError(f"no verdict about the calls: {type(verdict).__name__}")
 
@@ -133,24 +140,33 @@ class Delivery:
         await self._settle(journey, indexes[middle:])
 
     async def _decide(self, journey: "_Journey", indexes: Sequence[int]) -> Verdict:
-        """Attempt until there is a verdict about the calls themselves."""
-        payloads = [journey.batch.operations[index].payload for index in indexes]
+        """Attempt until there is a verdict about the calls themselves, or the retries are exhausted."""
+        operations = [journey.batch.operations[index] for index in indexes]
+        began = self._monotonic()
+
+        def elapsed_s() -> float:
+            return self._monotonic() - began
 
         async def attempt() -> Verdict:
             await self.hold.pass_or_probe(journey.batch.number)
+            verdict = await self.admission.run(send)
+            self._note(journey.batch.number, verdict, len(indexes), elapsed_s())
+            return verdict
+
+        async def send() -> Verdict:
             if not self._may_send():
                 raise LeaseLapsedError
             for index in indexes:
                 journey.attempts[index] += 1
             started = self._monotonic()
-            verdict = await self._api.send_batch(payloads)
-            self._observe(verdict, sum(map(len, payloads)), self._monotonic() - started)
-            self._note(journey.batch.number, verdict, len(indexes))
+            verdict = await self._api.send_batch([operation.payload for operation in operations])
+            size = sum(len(operation.payload) for operation in operations)
+            self._observe(verdict, size, self._monotonic() - started)
             return verdict
 
-        return await self._retrying.copy()(attempt)
+        return await self._retrying.copy(stop=StopWhenExhausted(self._policy, elapsed_s))(attempt)
 
-    def _note(self, batch: int, verdict: Verdict, calls: int) -> None:
+    def _note(self, batch: int, verdict: Verdict, calls: int, elapsed_s: float) -> None:
         """Log when trouble begins and ends, not at each attempt."""
         if isinstance(verdict, Fatal):
             self.hold.begin(batch, verdict)
@@ -159,6 +175,8 @@ class Delivery:
             if self._failing is None:
                 _log.warning("delivery_fails", cause=verdict.cause, then="retrying until it succeeds")
             self._failing = verdict.cause
+            if self._policy.on_exhausted == "hold" and self._policy.is_exhausted(elapsed_s):
+                self.hold.begin(batch, _exhausted(verdict))
             return
         if self._failing is not None:
             _log.info("delivery_recovered", after=self._failing)
@@ -199,6 +217,15 @@ class _Journey:
                 attempts=self.attempts[index],
             )
 
+    def exhaust(self, indexes: Iterable[int], cause: str) -> None:
+        for index in indexes:
+            attempts = self.attempts[index]
+            self.outcomes[index] = Failed(
+                Reason.RETRIES_EXHAUSTED,
+                text=f"given up after {attempts} attempts: {cause}",
+                attempts=attempts,
+            )
+
     @property
     def is_refused_throughout(self) -> bool:
         return len(self.outcomes) >= SUSPICIOUS_BATCH_ITEMS and all(
@@ -207,6 +234,13 @@ class _Journey:
 
     def forget_outcomes(self) -> None:
         self.outcomes = [ABANDONED] * len(self.outcomes)
+
+
+def _exhausted(verdict: Retry) -> Fatal:
+    return Fatal(
+        cause=f"calls cannot be delivered for too long ({verdict.cause})",
+        advice="look at Customer.io's status and at the network; delivery goes on by itself when a call is accepted",
+    )
 
 
 def _all_refused(count: int) -> Fatal:

@@ -1,13 +1,14 @@
 """Order per person: operations wait in lanes, and batches are filled from the lanes that are free.
 
-A lane is a queue. Operations of a lane are in at most one batch in flight, so no later one can overtake (G3).
+A lane is a queue. Operations of a lane are in at most one batch in flight, so no later one can overtake (G3). A merge
+stands in the lanes of both its people and goes when it has come to the head of both.
 A batch takes from many free lanes, the one with the oldest operation first, so that requests are few and full while
 nobody waits longer than the linger.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from zlib import crc32
 
 from pipeline.calls import CallKind
@@ -41,17 +42,20 @@ class _Lane:
 class Lanes:
     """All operations that wait to be sent.
 
-    `linger_s` is how many seconds an operation may wait for company.
+    `linger_s` is how many seconds an operation may wait for company. With `identify_barrier` no other call of a
+    person travels behind an identify of that person in the same batch.
     """
 
-    def __init__(self, *, max_bytes: int, max_items: int, linger_s: float) -> None:
+    def __init__(
+        self, *, max_bytes: int, max_items: int, linger_s: float, identify_barrier: bool = True
+    ) -> None:
         self._max_bytes = max_bytes - BATCH_OVERHEAD_BYTES
         self._max_items = max_items
         self._linger_s = linger_s
+        self._identify_barrier = identify_barrier
         self._lanes: dict[int, _Lane] = {}
-        self._free: list[
-            tuple[int, int]
-        ] = []  # a heap of (sequence of the first operation, lane): free lanes only
+        # A heap of (sequence of the first operation, lane) of the lanes that can go; entries may be out of date.
+        self._ready: list[tuple[int, int]] = []
         self._free_items = 0
         self._free_bytes = 0
         self._queued = 0
@@ -61,28 +65,31 @@ class Lanes:
         return self._queued
 
     def add(self, operation: Operation) -> None:
-        """Queue an operation behind all others of its lane."""
-        lane = self._lanes.get(operation.lane)
-        if lane is None:
-            lane = self._lanes[operation.lane] = _Lane()
-        lane.queue.append(operation)
-        size = len(operation.payload) + ITEM_OVERHEAD_BYTES
-        lane.bytes += size
+        """Queue an operation behind all others of its lanes."""
         self._queued += 1
-        if not lane.in_flight:
-            self._free_items += 1
-            self._free_bytes += size
-            if len(lane.queue) == 1:
-                heappush(self._free, (operation.sequence, operation.lane))
+        size = len(operation.payload) + ITEM_OVERHEAD_BYTES
+        for number in operation.lanes:
+            lane = self._lanes.get(number)
+            if lane is None:
+                lane = self._lanes[number] = _Lane()
+            lane.queue.append(operation)
+            lane.bytes += size
+            if not lane.in_flight:
+                self._free_items += 1
+                self._free_bytes += size
+        for number in operation.lanes:
+            lane = self._lanes[number]
+            if not lane.in_flight and len(lane.queue) == 1:
+                self._offer(number, lane)
 
     def due_at(self) -> float | None:
         """Return when the next batch is due (monotonic): 0.0 when one is full, None when none can be made."""
-        if not self._free:
+        first = self._first()
+        if first is None:
             return None
         if self._free_items >= self._max_items or self._free_bytes >= self._max_bytes:
             return 0.0
-        oldest = self._lanes[self._free[0][1]].queue[0]
-        return oldest.queued_at + self._linger_s
+        return first.queue[0].queued_at + self._linger_s
 
     def take(self, now: float, *, flush: bool = False) -> tuple[Operation, ...]:
         """Return the operations of the next batch, whose lanes are then in flight; nothing when no batch is due.
@@ -94,72 +101,100 @@ class Lanes:
             return ()
         taken: list[Operation] = []
         room = self._max_bytes
-        while self._free and len(taken) < self._max_items:
-            lane = self._lanes[self._free[0][1]]
-            first = len(taken)
+        while len(taken) < self._max_items and (lane := self._first()) is not None:
+            before = len(taken)
             room = self._take_from(lane, taken, room)
-            if len(taken) == first:
+            if len(taken) == before:
                 break  # the batch is full
-            heappop(self._free)
-            self._occupy(lane, taken[first:])
+            self._occupy(taken[before:])
+            if taken[-1].single:
+                break
         self._queued -= len(taken)
         return tuple(taken)
 
-    def _take_from(self, lane: _Lane, taken: list[Operation], room: int) -> int:
-        """Move operations from the head of a lane while they fit; return the room that is left."""
-        first = len(taken)
-        for operation in lane.queue:
-            size = len(operation.payload) + ITEM_OVERHEAD_BYTES
-            # A single operation always goes: whether it may be sent at all was decided when it was made.
-            if len(taken) == self._max_items or (size > room and taken):
-                break
-            alone = operation.kind in ALONE_KINDS
-            if alone and len(taken) > first:
-                break
-            taken.append(operation)
-            room -= size
-            if alone:
-                break
-        return room
-
-    def _occupy(self, lane: _Lane, taken: list[Operation]) -> None:
-        self._free_items -= len(lane.queue)
-        self._free_bytes -= lane.bytes
-        lane.in_flight = True
-        for operation in taken:
-            lane.queue.popleft()
-            lane.bytes -= len(operation.payload) + ITEM_OVERHEAD_BYTES
-
     def release(self, operations: Iterable[Operation], again: Iterable[Operation] = ()) -> None:
         """Free the lanes of a batch that came back; put the operations of it that must go `again` back in place."""
-        returned: dict[int, list[Operation]] = {}
-        for operation in again:
-            returned.setdefault(operation.lane, []).append(operation)
-        for number in dict.fromkeys(operation.lane for operation in operations):
+        for operation in reversed(tuple(again)):
+            self._queued += 1
+            for number in operation.lanes:
+                self._lanes[number].queue.appendleft(operation)
+                self._lanes[number].bytes += len(operation.payload) + ITEM_OVERHEAD_BYTES
+        freed = dict.fromkeys(number for operation in operations for number in operation.lanes)
+        for number in freed:
             lane = self._lanes[number]
-            for operation in reversed(returned.get(number, [])):
-                lane.queue.appendleft(operation)
-                lane.bytes += len(operation.payload) + ITEM_OVERHEAD_BYTES
-                self._queued += 1
             lane.in_flight = False
+            self._free_items += len(lane.queue)
+            self._free_bytes += lane.bytes
+        for number in freed:
+            lane = self._lanes[number]
             if lane.queue:
-                self._free_items += len(lane.queue)
-                self._free_bytes += lane.bytes
-                heappush(self._free, (lane.queue[0].sequence, number))
+                self._offer(number, lane)
             else:
                 del self._lanes[number]
 
-    def discard(self, unwanted: Callable[[Operation], bool]) -> int:
-        """Drop waiting operations, those of partitions that are gone; return how many. What is in flight stays."""
-        before = self._queued
+    def discard(self, unwanted: Callable[[Operation], bool]) -> None:
+        """Drop waiting operations, those of partitions that are gone. What is in flight stays."""
         for lane in self._lanes.values():
             lane.queue = deque(operation for operation in lane.queue if not unwanted(operation))
             lane.bytes = sum(len(operation.payload) + ITEM_OVERHEAD_BYTES for operation in lane.queue)
         self._lanes = {number: lane for number, lane in self._lanes.items() if lane.queue or lane.in_flight}
-        self._queued = sum(len(lane.queue) for lane in self._lanes.values())
+        self._queued = len({operation.sequence for lane in self._lanes.values() for operation in lane.queue})
         free = [(number, lane) for number, lane in self._lanes.items() if not lane.in_flight]
-        self._free = [(lane.queue[0].sequence, number) for number, lane in free]
-        heapify(self._free)
         self._free_items = sum(len(lane.queue) for _, lane in free)
         self._free_bytes = sum(lane.bytes for _, lane in free)
-        return before - self._queued
+        self._ready.clear()
+        for number, lane in free:
+            self._offer(number, lane)
+
+    def _offer(self, number: int, lane: _Lane) -> None:
+        """Let a free lane take part, unless its first operation still waits in another lane."""
+        first = lane.queue[0]
+        if all(self._is_at_head(first, other) for other in first.lanes if other != number):
+            heappush(self._ready, (first.sequence, number))
+
+    def _is_at_head(self, operation: Operation, number: int) -> bool:
+        lane = self._lanes[number]
+        return not lane.in_flight and lane.queue[0] is operation
+
+    def _first(self) -> _Lane | None:
+        """Return the lane with the oldest operation that can go."""
+        while self._ready:
+            sequence, number = self._ready[0]
+            lane = self._lanes.get(number)
+            if lane is not None and not lane.in_flight and lane.queue[0].sequence == sequence:
+                return lane
+            heappop(self._ready)
+        return None
+
+    def _take_from(self, lane: _Lane, taken: list[Operation], room: int) -> int:
+        """Copy operations from the head of a lane while they may join the batch; return the room that is left."""
+        first = len(taken)
+        identified = False
+        for operation in lane.queue:
+            size = len(operation.payload) + ITEM_OVERHEAD_BYTES
+            kind = operation.source.kind
+            alone = kind in ALONE_KINDS
+            # A single operation always goes: whether it may be sent at all was decided when it was made.
+            if len(taken) == self._max_items or ((size > room or operation.single) and taken):
+                break
+            if (alone and len(taken) > first) or (identified and kind is not CallKind.IDENTIFY):
+                break
+            taken.append(operation)
+            room -= size
+            if alone or operation.single:
+                break
+            identified = self._identify_barrier and kind is CallKind.IDENTIFY
+        return room
+
+    def _occupy(self, taken: list[Operation]) -> None:
+        """Remove operations from the heads of their lanes, which are then in flight."""
+        for number in dict.fromkeys(number for operation in taken for number in operation.lanes):
+            lane = self._lanes[number]
+            self._free_items -= len(lane.queue)
+            self._free_bytes -= lane.bytes
+            lane.in_flight = True
+        for operation in taken:
+            for number in operation.lanes:
+                lane = self._lanes[number]
+                lane.queue.popleft()
+                lane.bytes -= len(operation.payload) + ITEM_OVERHEAD_BYTES

@@ -7,14 +7,17 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Protocol
 
+from pipeline.delivery.admission import Admission
 from pipeline.delivery.batch import ABANDONED, Batch, BatchResult
 from pipeline.delivery.hold import Hold
+from pipeline.ports import SendLimits
 
 
 class Courier(Protocol):
     """Who brings one batch to its end; `delivery.Delivery` is one."""
 
     hold: Hold
+    admission: Admission
 
     async def deliver(self, batch: Batch) -> BatchResult:
         """Return one outcome for each operation, also when cancelled."""
@@ -52,6 +55,19 @@ class ThreadedSender:
     def capacity(self) -> int:
         """How many batches may be in flight."""
         return self._max_in_flight
+
+    def set_share(self, share: float) -> None:
+        """Use this part of the group's requests a second."""
+        if self._courier is not None:
+            self._loop.call_soon_threadsafe(self._courier.admission.rate.set_share, share)
+
+    @property
+    def limits(self) -> SendLimits:
+        """What bounds the requests now."""
+        if self._courier is None:
+            return SendLimits(0.0, 0)
+        admission = self._courier.admission
+        return SendLimits(admission.rate.per_s, admission.concurrency.limit)
 
     @property
     def held(self) -> str | None:

@@ -16,7 +16,7 @@ FIRST_NAMES = ("Ada", "Grace", "Alan", "Édith", "Lin", "Olu", "Mária", "José"
 LAST_NAMES = ("Lovelace", "Hopper", "Turing", "Clarke", "Wei", "Adeyemi", "Kovács", "García", "Sato", "Øster")
 SKUS = ("SEAT-1", "SEAT-10", "STORAGE-1T", "SUPPORT-GOLD", "TRAINING-DAY")
 GOODBYES = ("too expensive", "missing a feature", "switched jobs", "just looking")
-OVERSIZE_BYTES = 40_000
+OVERSIZE_BYTES = 120_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,19 +10,37 @@ from pipeline.records import TopicPartition
 class AssignedPartition:
     """One partition during one assignment.
 
-    The next assignment of the same partition gets a new object; what still refers to the old one finds `alive` False.
-    `committed` is the last offset that Kafka confirmed during this assignment.
+    The next assignment of the same partition gets a new object; what still refers to the old one finds
+    `alive` False. `committed` is the last offset that Kafka confirmed during this assignment, `last_read` the last one
+    that was taken in, `calls_under_way` the number of calls that wait for their request or its answer.
     """
 
-    __slots__ = ("_urgent", "alive", "committed", "open_bytes", "topic_partition", "tracker")
+    __slots__ = (
+        "_urgent",
+        "alive",
+        "calls_under_way",
+        "committed",
+        "last_read",
+        "open_bytes",
+        "topic_partition",
+        "tracker",
+    )
 
     def __init__(self, topic_partition: TopicPartition) -> None:
         self.topic_partition = topic_partition
         self.tracker = OffsetTracker()
         self.open_bytes = 0
+        self.calls_under_way = 0
+        self.last_read = -1
         self.committed: int | None = None
         self.alive = True
         self._urgent: list[int] = []  # a heap
+
+    @property
+    def span(self) -> int:
+        """How many offsets the lowest open record lies behind the last one read."""
+        lowest = self.tracker.lowest_open
+        return 0 if lowest is None else self.last_read - lowest
 
     def commit_soon(self, offset: int) -> None:
         """Ask that this next offset be committed as soon as everything below it is settled."""
@@ -63,11 +81,9 @@ class Assignment:
             if dropped is not None:
                 dropped.alive = False
 
-    def are_open(self, topic_partitions: Iterable[TopicPartition]) -> bool:
-        """Tell whether any of these partitions has a record that is not settled."""
-        return any(
-            len(self._partitions[name].tracker) for name in topic_partitions if name in self._partitions
-        )
+    def have_calls_under_way(self, topic_partitions: Iterable[TopicPartition]) -> bool:
+        """Tell whether a call of any of these partitions waits for its request or its answer."""
+        return any(self._partitions[name].calls_under_way for name in topic_partitions if name in self._partitions)
 
     def get(self, topic_partition: TopicPartition) -> AssignedPartition | None:
         """Return the partition, None when it is not ours."""

@@ -1,7 +1,7 @@
 """Which offset of a partition may be committed: the lowest that is still open.
 
-One tracker lives as long as one assignment of one partition. A late result of an older assignment settles in an
-older tracker, which nobody asks any more (G7).
+One tracker lives as long as one assignment of one partition. A late result of an older assignment settles in
+an older tracker, which nobody asks any more (G7).
 """
 
 from heapq import heappop, heappush
@@ -10,8 +10,9 @@ from heapq import heappop, heappush
 class OffsetTracker:
     """The open offsets of one assigned partition.
 
-    Gaps need no handling: an offset that was never opened (a control record, a compacted one, a record without any
-    call) is not in the way. All operations take amortised logarithmic time, whatever the order of settling.
+    Gaps need no handling: an offset that was never opened (a control record, a compacted one, a record
+    without any call) is not in the way. All operations take amortised logarithmic time, whatever the order
+    of settling.
     """
 
     __slots__ = ("_heap", "_open")
@@ -43,8 +44,8 @@ class OffsetTracker:
     def committable(self, position: int | None) -> int | None:
         """Return the next offset to commit: the lowest open one, else the consumer's position.
 
-        `position` must be read after everything that the poll returned was opened, else a record between the two
-        would be committed unseen.
+        `position` must be read after everything that the poll returned was opened, else a record between the
+        two would be committed unseen.
         """
         lowest = self.lowest_open
         return position if lowest is None else lowest

@@ -1,5 +1,6 @@
 """The consumer behind the `Source` port: a member of a consumer group, owned by one thread."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -40,6 +41,7 @@ class KafkaSource:
         self._consumer: Consumer | None = None
         self._listener: AssignmentListener | None = None
         self._placement: Placement | None = None
+        self._partition_total = 0
         self._joined = False
         self._lost = False
         self._broken: ClientBrokenError | None = None
@@ -52,6 +54,11 @@ class KafkaSource:
         return self._connection.statistics
 
     @property
+    def share(self) -> float:
+        """See `Source.share`."""
+        return len(self._partitions) / self._partition_total if self._partition_total else 1.0
+
+    @property
     def trouble(self) -> str | None:
         """See `Source.trouble`."""
         return self._connection.trouble
@@ -61,6 +68,7 @@ class KafkaSource:
         consumer = self._new_consumer()
         self._consumer, self._listener = consumer, listener
         known = self._require_topics(consumer)
+        self._partition_total = self._count_ours(known)
         self._placement = Placement(
             consumer,
             self._options,
@@ -166,14 +174,27 @@ class KafkaSource:
 
     def _require_topics(self, consumer: Consumer) -> dict[str, int]:
         """Return the number of partitions of each topic, nothing when the brokers cannot be asked now."""
+        known = self._known_topics(consumer)
+        for topic in self._options.topics if known else ():
+            if not topic.startswith("^") and topic not in known:
+                raise self._topic_missing(topic)
+        return known
+
+    def _known_topics(self, consumer: Consumer) -> dict[str, int]:
         try:
             known = consumer.list_topics(timeout=self._options.lookup_timeout_s).topics
         except KafkaException:
             return {}
-        for topic in self._options.topics:
-            if not topic.startswith("^") and topic not in known:
-                raise self._topic_missing(topic)
         return {name: len(topic.partitions) for name, topic in known.items()}
+
+    def _count_ours(self, known: Mapping[str, int]) -> int:
+        """Return how many partitions the topics have that we read, whoever reads them."""
+        patterns = [re.compile(topic) for topic in self._options.topics if topic.startswith("^")]
+        return sum(
+            count
+            for name, count in known.items()
+            if name in self._options.topics or any(pattern.search(name) for pattern in patterns)
+        )
 
     def _topic_missing(self, topic: str) -> ConfigurationError:
         return ConfigurationError(
@@ -198,6 +219,7 @@ class KafkaSource:
         partitions = _ours(assigned)
         _log.info("partitions_assigned", partitions=[str(p) for p in partitions])
         if partitions:
+            self._partition_total = self._count_ours(self._known_topics(consumer)) or self._partition_total
             self._partitions.add(partitions, self._monotonic())
             # The client remembers across assignments that a partition was paused.
             consumer.resume(assigned)

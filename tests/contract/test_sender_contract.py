@@ -13,7 +13,7 @@ from pipeline.delivery.delivery import Delivery
 from pipeline.delivery.retry import RetryPolicy
 from pipeline.delivery.sender import ThreadedSender
 from pipeline.ports import Sender
-from tests.fakes.api import FakeApi
+from tests.fakes.api import FakeApi, unlimited
 from tests.fakes.clock import FakeClock
 from tests.fakes.sender import FakeSender
 from tests.operations_made import make_operation
@@ -40,7 +40,7 @@ async def open_slow_courier() -> tuple[Delivery, Callable[[], Awaitable[None]]]:
     async def release() -> None:
         await asyncio.sleep(0)
 
-    return Delivery(SlowApi(), RetryPolicy(), random=Random(1)), release
+    return Delivery(SlowApi(), RetryPolicy(), admission=unlimited(), random=Random(1)), release
 
 
 @pytest.fixture(params=["fake", "thread"])
@@ -127,7 +127,9 @@ def test_a_bug_in_the_courier_reaches_the_engine_instead_of_losing_a_batch() -> 
             await asyncio.sleep(0)
 
         api = FakeApi([Retry("once"), object()])  # type: ignore[list-item]
-        return Delivery(api, RetryPolicy(initial_backoff_s=0.001), random=Random(1)), release
+        return Delivery(
+            api, RetryPolicy(initial_backoff_s=0.001), admission=unlimited(), random=Random(1)
+        ), release
 
     sender = ThreadedSender(open_broken, max_in_flight=1)
     sender.submit(batch(1))

@@ -1,9 +1,13 @@
 """A Customer.io that answers from a script, for tests of what decides by verdicts."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 from pipeline.customerio.verdicts import DELIVERED, Verdict
+from pipeline.delivery.admission import Admission
+from pipeline.delivery.concurrency import ConcurrencyLimit
+from pipeline.delivery.rate import RateLimit
 
 Judge = Callable[[list[str]], Verdict]
 
@@ -24,3 +28,8 @@ class FakeApi:
         if self.hangs:
             await asyncio.Event().wait()
         return self.script.pop(0) if self.script else self.judge(names)
+
+
+def unlimited() -> Admission:
+    """Return limits that nobody meets."""
+    return Admission(RateLimit(1e9, monotonic=time.monotonic), ConcurrencyLimit(64))

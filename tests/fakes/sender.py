@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 
 from pipeline.delivery.batch import ABANDONED, CONFIRMED, Batch, BatchResult, Outcome
+from pipeline.ports import SendLimits
 from tests.fakes.clock import FakeClock
 
 Answer = Callable[[Batch], Sequence[Outcome] | None]
@@ -29,6 +30,7 @@ class FakeSender:
         self.held: str | None = None
         self.sent: list[Batch] = []
         self.closed = False
+        self.share = 1.0
         self._clock = clock
         self._in_flight: dict[int, tuple[float, Batch]] = {}
         self._results: list[BatchResult] = []
@@ -50,6 +52,13 @@ class FakeSender:
             if number in self._in_flight:
                 _, batch = self._in_flight.pop(number)
                 self._results.append(BatchResult(batch, [ABANDONED] * len(batch.operations)))
+
+    def set_share(self, share: float) -> None:
+        self.share = share
+
+    @property
+    def limits(self) -> SendLimits:
+        return SendLimits(1e9, self.capacity)
 
     def close(self) -> None:
         self.closed = True

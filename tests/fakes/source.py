@@ -121,6 +121,11 @@ class FakeSource:
         return {p: self._log.partitions[p].high for p in self._fetch}
 
     @property
+    def share(self) -> float:
+        """See `Source.share`."""
+        return len(self._fetch) / len(self._log.partitions)
+
+    @property
     def trouble(self) -> str | None:
         """See `Source.trouble`; a test sets `trouble_now`."""
         return self.trouble_now

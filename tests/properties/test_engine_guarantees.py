@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pipeline.calls import Reason
 from pipeline.decode import SchemaPending, decode_json
 from pipeline.delivery.batch import CONFIRMED, Batch, Confirmed, Failed, Operation, Outcome
+from pipeline.backpressure import OpenLimits
 from pipeline.engine import EngineOptions
 from pipeline.records import Record
 from tests.engine_made import P0, P1, Rig, call
@@ -47,7 +48,7 @@ class EngineMachine(RuleBasedStateMachine):
             max_items=3,
             decode=self.decode,
             options=EngineOptions(
-                max_open_records=6, poll_max_records=4, commit_interval_s=0.3, drain_deadline_s=2
+                4, OpenLimits(max_records=6, max_span=9), commit_interval_s=0.3, drain_deadline_s=2
             ),
         )
         self.rig.start()
@@ -170,7 +171,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.registry_answers = True
         self.rig.dead_letters.broken = None
         self.log.give_back(P0, P1)
-        self.rig.run_for(60)
+        self.rig.run_for(150)
         self.nothing_open_is_committed()
         self.nobodys_calls_overtake_each_other()
         assert self.settled >= set().union(*self.needs.values()), "a call was lost"

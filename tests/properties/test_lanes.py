@@ -21,33 +21,62 @@ class LanesMachine(RuleBasedStateMachine):
         super().__init__()
         self.lanes = Lanes(max_bytes=MAX_BYTES, max_items=MAX_ITEMS, linger_s=LINGER_S)
         self.partitions = [AssignedPartition(TopicPartition("events", number)) for number in range(2)]
-        self.waiting: dict[int, list[Operation]] = {}
+        self.waiting: list[Operation] = []  # in the order in which they must go, lane by lane
         self.in_flight: list[tuple[Operation, ...]] = []
         self.now = 0.0
 
     @property
     def busy(self) -> set[int]:
-        return {operation.lane for batch in self.in_flight for operation in batch}
+        return {lane for batch in self.in_flight for operation in batch for lane in operation.lanes}
+
+    def queue(self, lane: int) -> list[Operation]:
+        return [operation for operation in self.waiting if lane in operation.lanes]
 
     @property
-    def free_heads(self) -> list[Operation]:
-        heads = [queue[0] for lane, queue in self.waiting.items() if queue and lane not in self.busy]
-        return sorted(heads, key=lambda operation: operation.sequence)
+    def ready(self) -> list[Operation]:
+        """The operations that can go now, oldest first: at the head of every lane of theirs, and all those free."""
+        busy = self.busy
+        return sorted(
+            (
+                operation
+                for operation in self.waiting
+                if not busy & set(operation.lanes)
+                and all(self.queue(lane)[0] is operation for lane in operation.lanes)
+            ),
+            key=lambda operation: operation.sequence,
+        )
 
     @rule(
         lane=st.integers(0, 4),
+        also=st.integers(0, 4),
         size=st.integers(1, 700),
         kind=st.sampled_from(
-            [CallKind.TRACK, CallKind.TRACK, CallKind.IDENTIFY, CallKind.DESTROY, CallKind.MERGE]
+            [
+                CallKind.TRACK,
+                CallKind.TRACK,
+                CallKind.PAGE,
+                CallKind.IDENTIFY,
+                CallKind.DESTROY,
+                CallKind.MERGE,
+            ]
         ),
         partition=st.integers(0, 1),
+        single=st.sampled_from([False, False, False, True]),
     )
-    def an_operation_is_added(self, lane: int, size: int, kind: CallKind, partition: int) -> None:
+    def an_operation_is_added(
+        self, lane: int, also: int, size: int, kind: CallKind, partition: int, single: bool
+    ) -> None:
         operation = make_operation(
-            lane, kind=kind, size=size, queued_at=self.now, partition=self.partitions[partition]
+            lane,
+            kind=kind,
+            size=size,
+            queued_at=self.now,
+            partition=self.partitions[partition],
+            also=also if kind is CallKind.MERGE else None,
+            single=single,
         )
         self.lanes.add(operation)
-        self.waiting.setdefault(lane, []).append(operation)
+        self.waiting.append(operation)
 
     @rule(seconds=st.floats(0, LINGER_S))
     def time_passes(self, seconds: float) -> None:
@@ -55,26 +84,30 @@ class LanesMachine(RuleBasedStateMachine):
 
     @rule(flush=st.booleans())
     def a_batch_is_taken(self, flush: bool) -> None:
-        heads, busy = self.free_heads, self.busy
+        ready, busy = self.ready, self.busy
         batch = self.lanes.take(self.now, flush=flush)
         if not batch:
-            assert not (heads and flush), "a flush leaves nothing waiting in a free lane"
-            assert not (heads and heads[0].queued_at + LINGER_S <= self.now), (
+            assert not (ready and flush), "a flush leaves nothing waiting that can go"
+            assert not (ready and ready[0].queued_at + LINGER_S <= self.now), (
                 "an operation outlived its linger"
             )
             return
+        assert batch[0] is ready[0], "an older operation was passed over"
         assert len(batch) <= MAX_ITEMS
         assert len(batch) == 1 or self.body_bytes(batch) <= MAX_BYTES
-        lanes_taken = list(dict.fromkeys(operation.lane for operation in batch))
-        assert not busy & set(lanes_taken), "a lane is in two batches"
-        assert lanes_taken == [head.lane for head in heads][: len(lanes_taken)], (
-            "an older lane was passed over"
+        assert len(batch) == 1 or not any(operation.single for operation in batch)
+        assert not busy & {lane for operation in batch for lane in operation.lanes}, (
+            "a lane is in two batches"
         )
-        for lane in lanes_taken:
-            mine = [operation for operation in batch if operation.lane == lane]
-            assert mine == self.waiting[lane][: len(mine)], "order within the lane was lost"
-            assert len(mine) == 1 or not any(operation.kind in ALONE_KINDS for operation in mine)
-            del self.waiting[lane][: len(mine)]
+        for lane in {lane for operation in batch for lane in operation.lanes}:
+            mine = [operation for operation in batch if lane in operation.lanes]
+            assert mine == self.queue(lane)[: len(mine)], "order within the lane was lost"
+            kinds = [operation.kind for operation in mine]
+            assert len(mine) == 1 or not ALONE_KINDS & set(kinds)
+            if CallKind.IDENTIFY in kinds:
+                behind = kinds[kinds.index(CallKind.IDENTIFY) :]
+                assert set(behind) == {CallKind.IDENTIFY}, "a call travels behind its person's identify"
+        self.waiting = [operation for operation in self.waiting if operation not in batch]
         self.in_flight.append(batch)
 
     @precondition(lambda self: self.in_flight)
@@ -83,33 +116,31 @@ class LanesMachine(RuleBasedStateMachine):
         batch = self.in_flight.pop(data.draw(st.integers(0, len(self.in_flight) - 1)))
         again = [operation for operation in batch if data.draw(st.booleans())]
         self.lanes.release(batch, again)
-        for operation in reversed(again):
-            self.waiting.setdefault(operation.lane, []).insert(0, operation)
+        self.waiting = again + self.waiting
 
     @rule(partition=st.integers(0, 1))
     def a_partition_goes_away(self, partition: int) -> None:
         gone = self.partitions[partition]
-        count = self.lanes.discard(lambda operation: operation.record.partition is gone)
-        before = sum(map(len, self.waiting.values()))
-        self.waiting = {
-            lane: [operation for operation in queue if operation.record.partition is not gone]
-            for lane, queue in self.waiting.items()
-        }
-        assert count == before - sum(map(len, self.waiting.values()))
+        self.lanes.discard(lambda operation: operation.record.partition is gone)
+        self.waiting = [operation for operation in self.waiting if operation.record.partition is not gone]
 
     @invariant()
     def nothing_is_forgotten(self) -> None:
-        assert len(self.lanes) == sum(map(len, self.waiting.values()))
-        heads = self.free_heads
+        assert len(self.lanes) == len(self.waiting)
+        ready = self.ready
         due_at = self.lanes.due_at()
-        free = [op for lane, queue in self.waiting.items() if lane not in self.busy for op in queue]
-        full = len(free) >= MAX_ITEMS or self.body_bytes(tuple(free)) > MAX_BYTES
-        if not heads:
+        if not ready:
             assert due_at is None
-        elif full:
-            assert due_at == 0.0
         else:
-            assert due_at in {0.0, heads[0].queued_at + LINGER_S}
+            assert due_at in {0.0, ready[0].queued_at + LINGER_S}
+
+    def teardown(self) -> None:
+        """Everything goes in the end: no lane waits for another for ever."""
+        for _ in range(2 * len(self.waiting) + len(self.in_flight) + 2):
+            while self.in_flight:
+                self.lanes.release(self.in_flight.pop())
+            self.a_batch_is_taken(flush=True)
+        assert not self.waiting
 
     @staticmethod
     def body_bytes(batch: tuple[Operation, ...]) -> int:

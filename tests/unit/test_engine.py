@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.calls import Reason
 from pipeline.delivery.batch import CONFIRMED, Batch, Failed, Outcome
+from pipeline.backpressure import OpenLimits
 from pipeline.engine import EngineOptions
 from pipeline.errors import RemoteRefusedError
 from tests.engine_made import P0, P1, Rig, call
@@ -113,7 +114,7 @@ def test_a_refused_call_goes_to_the_dead_letters_and_all_others_are_delivered() 
 
 def test_a_call_that_is_too_large_is_never_sent() -> None:
     rig = Rig()
-    rig.append(call("track", "ann", "x" * 40_000))
+    rig.append(call("track", "ann", "x" * 120_000))
     rig.run_until_drained()
     assert rig.delivered == []
     assert [entry.reason for entry in rig.dead_letters.safe] == [Reason.TOO_LARGE]
@@ -129,7 +130,7 @@ def test_while_the_dead_letters_cannot_be_kept_nothing_is_committed_past_them() 
     assert rig.source.paused == {P0, P1}
     assert rig.engine.status.reasons == ("the disk is full",)
     rig.dead_letters.broken = None
-    rig.run_for(10)
+    rig.run_for(20)
     assert rig.committed == {P0: 1}
     assert rig.source.paused == set()
     assert len(rig.dead_letters.safe) == 1
@@ -145,7 +146,7 @@ def test_one_persons_calls_are_sent_in_order_with_one_batch_in_flight() -> None:
 
 
 def test_reading_pauses_while_too_much_is_open_and_goes_on_later() -> None:
-    rig = Rig(answer=never, options=EngineOptions(max_open_records=5, poll_max_records=5))
+    rig = Rig(answer=never, options=EngineOptions(open_limits=OpenLimits(max_records=5), poll_max_records=5))
     rig.start()
     for number in range(30):
         rig.append(call("track", f"p{number}", "a"))
@@ -161,7 +162,7 @@ def test_reading_pauses_while_too_much_is_open_and_goes_on_later() -> None:
 
 
 def test_partitions_that_arrive_while_reading_is_paused_are_paused_too() -> None:
-    rig = Rig(answer=never, options=EngineOptions(max_open_records=1))
+    rig = Rig(answer=never, options=EngineOptions(open_limits=OpenLimits(max_records=1)))
     rig.log.take_away(P1)
     rig.start()
     rig.append(call("track", "ann", "a"))

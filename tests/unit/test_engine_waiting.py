@@ -4,6 +4,7 @@ from typing import Any
 
 from pipeline.calls import Reason
 from pipeline.decode import SchemaPending, Undecodable, decode_json
+from pipeline.backpressure import OpenLimits
 from pipeline.engine import EngineOptions
 from pipeline.records import Record
 from tests.engine_made import P0, P1, Rig, call
@@ -188,7 +189,7 @@ def test_stopping_while_records_wait_is_quick_and_commits_up_to_them() -> None:
 
 def test_waiting_records_count_towards_the_bytes_that_may_be_open() -> None:
     registry = Registry()
-    rig = rig_with(registry, max_open_bytes=200, poll_max_records=1)
+    rig = rig_with(registry, open_limits=OpenLimits(max_bytes=200), poll_max_records=1)
     for number in range(8):
         append_waiting(rig, f"{'x' * 200}-{number}")
     rig.append(call("track", "bob", "b"), partition=1)
@@ -201,7 +202,7 @@ def test_waiting_records_count_towards_the_bytes_that_may_be_open() -> None:
 
 def test_what_is_paused_because_too_much_is_open_stays_paused_while_it_waits() -> None:
     registry = Registry()
-    rig = rig_with(registry, max_open_records=1, poll_max_records=2)
+    rig = rig_with(registry, open_limits=OpenLimits(max_records=1), poll_max_records=2)
     rig.append(call("track", "ann", "a"))
     append_waiting(rig, "b")
     rig.run_for(5)

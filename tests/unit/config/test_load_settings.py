@@ -230,10 +230,6 @@ def test_a_property_that_would_break_a_guarantee_is_refused_with_the_reason(file
     ("extra", "problem"),
     [
         (
-            "delivery: {item_max_bytes: 30000, batch_max_bytes: 20000}",
-            "7:12: error: 'item_max_bytes' may not exceed 'batch_max_bytes' (20000)",
-        ),
-        (
             "delivery: {retry: {initial_backoff_seconds: 90}}",
             "7:20: error: 'initial_backoff_seconds' may not exceed 'max_backoff_seconds' (60)",
         ),

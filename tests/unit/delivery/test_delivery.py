@@ -25,7 +25,7 @@ from pipeline.delivery.delivery import Delivery
 from pipeline.delivery.open_record import OpenRecord
 from pipeline.delivery.retry import RetryPolicy, WaitByVerdict
 from pipeline.records import Record
-from tests.fakes.api import FakeApi, Judge
+from tests.fakes.api import FakeApi, Judge, unlimited
 from tests.operations_made import PARTITION
 
 WRONG_KEY = Fatal("Customer.io answered 401", "check the API key", 401)
@@ -41,7 +41,7 @@ async def until(condition: Callable[[], bool]) -> None:
 def batch_of(*names: str, number: int = 1) -> Batch:
     record = OpenRecord(Record("events", 0, 0), PARTITION, calls=len(names), weight=0)
     operations = (
-        Operation(CallSource("rule", CallKind.TRACK, name), None, name.encode(), record, 0, sequence, 0.0)
+        Operation(CallSource("rule", CallKind.TRACK, name), None, name.encode(), record, (0,), sequence, 0.0)
         for sequence, name in enumerate(names)
     )
     return Batch(number, tuple(operations))
@@ -66,7 +66,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def delivery_over(api: FakeApi, sleeps: Sleeps | None = None, **options: Any) -> Delivery:
-    return Delivery(api, RetryPolicy(), random=Random(1), sleep=sleeps or Sleeps(), **options)
+    policy = options.pop("policy", RetryPolicy())
+    return Delivery(api, policy, admission=unlimited(), random=Random(1), sleep=sleeps or Sleeps(), **options)
 
 
 def deliver(api: FakeApi, batch: Batch, sleeps: Sleeps | None = None) -> BatchResult:
@@ -270,6 +271,57 @@ def test_a_lease_that_lapses_between_attempts_ends_the_retries() -> None:
     delivery = delivery_over(api, may_send=lambda: len(api.attempts) < 3)
     assert run(delivery.deliver(batch_of("a"))).outcomes == (ABANDONED,)
     assert len(api.attempts) == 3
+
+
+class Ticking:
+    """A clock that moves by a second each time it is read."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        self.seconds += 1
+        return self.seconds
+
+
+def test_retries_without_a_limit_have_no_end() -> None:
+    api = FakeApi([Retry("503")] * 500)
+    assert run(delivery_over(api, monotonic=Ticking()).deliver(batch_of("a"))).outcomes == (CONFIRMED,)
+
+
+def test_exhausted_retries_end_in_the_dead_letters_when_that_was_chosen() -> None:
+    api = FakeApi(judge=lambda _: Retry("503"))
+    policy = RetryPolicy(max_elapsed_s=100, on_exhausted="dead_letter")
+    outcomes = run(
+        delivery_over(api, policy=policy, monotonic=Ticking()).deliver(batch_of("a", "b"))
+    ).outcomes
+    assert all(
+        isinstance(outcome, Failed) and outcome.reason is Reason.RETRIES_EXHAUSTED for outcome in outcomes
+    )
+    assert 10 < len(api.attempts) < 100
+
+
+def test_exhausted_retries_hold_otherwise_and_go_on_when_it_is_over() -> None:
+    async def scenario() -> None:
+        api = FakeApi(judge=lambda _: Retry("503"))
+        policy = RetryPolicy(max_elapsed_s=100)
+        delivery = delivery_over(api, policy=policy, monotonic=Ticking())
+        task = asyncio.create_task(delivery.deliver(batch_of("a")))
+        await until(lambda: delivery.hold.cause is not None)
+        assert "503" in (delivery.hold.cause or "")
+        api.judge = lambda _: DELIVERED
+        assert (await task).outcomes == (CONFIRMED,)
+        assert delivery.hold.cause is None
+
+    run(scenario())
+
+
+def test_while_delivery_holds_for_another_reason_no_retries_are_exhausted() -> None:
+    api = FakeApi([WRONG_KEY] * 300)
+    policy = RetryPolicy(max_elapsed_s=10, on_exhausted="dead_letter")
+    assert run(delivery_over(api, policy=policy, monotonic=Ticking()).deliver(batch_of("a"))).outcomes == (
+        CONFIRMED,
+    )
 
 
 @given(st.integers(1, 10_000), st.integers(0, 2**32))
