@@ -13,81 +13,103 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import httpx
 import uvloop
 
+from pipeline.customerio.transport import AiohttpTransport
 from tests.bench.http_receiver import start_receiver
 
 CONNECTIONS = 16
 SIZES = {"1 kB": (1_000, 1_000), "475 kB": (475_000, 100)}
 
-Client = Any
+Send = Callable[[str, bytes], Coroutine[Any, Any, None]]
+Close = Callable[[], Coroutine[Any, Any, None]]
+
+HEADERS = {"authorization": "Basic x", "content-type": "application/json", "user-agent": "bench"}
 
 
-def plain_httpx() -> Client:
-    httpx = importlib.import_module("httpx")
-    limits = httpx.Limits(
+def through_client(client: Any) -> tuple[Send, Close]:
+    """Send as a program does that uses httpx's client."""
+
+    async def send(url: str, body: bytes) -> None:
+        async with client.stream("POST", url, content=body, headers=HEADERS) as response:
+            async for _chunk in response.aiter_bytes():
+                pass
+        assert response.status_code == 200
+
+    return send, client.aclose
+
+
+def through_transport(transport: httpx.AsyncBaseTransport) -> tuple[Send, Close]:
+    """Send as pipeline.customerio.client does: httpx's requests and answers, its transport port, no client."""
+
+    async def send(url: str, body: bytes) -> None:
+        request = httpx.Request("POST", url, content=body, headers=HEADERS)
+        response = await transport.handle_async_request(request)
+        async for _chunk in response.aiter_bytes():
+            pass
+        await response.aclose()
+        assert response.status_code == 200
+
+    return send, transport.aclose
+
+
+def limits(module: Any) -> Any:
+    return module.Limits(
         max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=4
     )
-    return httpx.AsyncClient(limits=limits, timeout=30, trust_env=False)
 
 
-def httpx_with_aiohttp() -> Client:
-    httpx = importlib.import_module("httpx")
-    limits = httpx.Limits(
-        max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=4
-    )
-    transport = importlib.import_module("httpx_aiohttp").AiohttpTransport(limits=limits)
-    return httpx.AsyncClient(transport=transport, timeout=30, trust_env=False)
+def plain_httpx() -> tuple[Send, Close]:
+    return through_client(httpx.AsyncClient(limits=limits(httpx), timeout=30, trust_env=False))
 
 
-def httpx_with_reqwest() -> Client:
-    httpx = importlib.import_module("httpx")
+def httpx_with_aiohttp() -> tuple[Send, Close]:
+    transport = importlib.import_module("httpx_aiohttp").AiohttpTransport(limits=limits(httpx))
+    return through_client(httpx.AsyncClient(transport=transport, timeout=30, trust_env=False))
+
+
+def httpx_with_reqwest() -> tuple[Send, Close]:
     transport = importlib.import_module("pyreqwest.compatibility.httpx").HttpxTransport()
-    return httpx.AsyncClient(transport=transport, timeout=30, trust_env=False)
+    return through_client(httpx.AsyncClient(transport=transport, timeout=30, trust_env=False))
 
 
-def httpx2() -> Client:
+def httpx2() -> tuple[Send, Close]:
     module = importlib.import_module("httpx2")
-    limits = module.Limits(
-        max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=4
-    )
-    return module.AsyncClient(limits=limits, timeout=30, trust_env=False)
+    return through_client(module.AsyncClient(limits=limits(module), timeout=30, trust_env=False))
 
 
-CANDIDATES: dict[str, Callable[[], Client]] = {
+def ours() -> tuple[Send, Close]:
+    return through_transport(AiohttpTransport(CONNECTIONS))
+
+
+CANDIDATES: dict[str, Callable[[], tuple[Send, Close]]] = {
     "httpx 0.28 (httpcore)": plain_httpx,
-    "httpx + aiohttp": httpx_with_aiohttp,
-    "httpx + pyreqwest": httpx_with_reqwest,
     "httpx2 (httpcore2)": httpx2,
+    "httpx + pyreqwest": httpx_with_reqwest,
+    "httpx + httpx-aiohttp": httpx_with_aiohttp,
+    "ours: port over aiohttp": ours,
 }
 
 
-async def send_all(make: Callable[[], Client], url: str, body: bytes, count: int) -> float:
+async def send_all(make: Callable[[], tuple[Send, Close]], url: str, body: bytes, count: int) -> float:
     """Return the CPU seconds a request."""
-    async with make() as client:
-        left = iter(range(count))
+    send, close = make()
+    left = iter(range(count))
 
-        async def work() -> None:
-            for _ in left:
-                async with client.stream(
-                    "POST", url, content=body, headers={"authorization": "Basic x"}
-                ) as response:
-                    async for _chunk in response.aiter_bytes():
-                        pass
-                assert response.status_code == 200
+    async def work() -> None:
+        for _ in left:
+            await send(url, body)
 
-        await work_once(client, url, body)
-        started = time.process_time()
-        await asyncio.gather(*(work() for _ in range(CONNECTIONS)))
-        return (time.process_time() - started) / count
+    await send(url, body)
+    started = time.process_time()
+    await asyncio.gather(*(work() for _ in range(CONNECTIONS)))
+    taken = (time.process_time() - started) / count
+    await close()
+    return taken
 
 
-async def work_once(client: Client, url: str, body: bytes) -> None:
-    """Open a connection before the clock starts."""
-    (await client.post(url, content=body)).raise_for_status()
-
-
-def available() -> dict[str, Callable[[], Client]]:
+def available() -> dict[str, Callable[[], tuple[Send, Close]]]:
     found = {}
     for name, make in CANDIDATES.items():
         try:
