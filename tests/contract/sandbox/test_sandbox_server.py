@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from pipeline.cli.entry import run_command_line
 from pipeline.customerio.client import TrackClient
 from pipeline.customerio.credentials import Credentials
 from pipeline.customerio.verdicts import DELIVERED, Fatal, Retry
@@ -69,3 +70,33 @@ def test_a_port_in_use_is_one_clear_sentence() -> None:
             ConfigurationError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"
         ):
             SandboxServer(CREDENTIALS, port=port)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--listen", "nowhere"], "HOST:PORT"),
+        (["--listen", "127.0.0.1:99999"], "HOST:PORT"),
+        (["--listen", "203.0.113.1:0"], "cannot listen on 203.0.113.1:0"),
+        (["--site-id", "x"], "belong together"),
+        (["--region", "mars"], "mars"),
+        (["--fault", "{"], "not JSON"),
+        (["--fault", '{"kind": "explode"}'], "not a fault"),
+        (["--fault", '{"kind": "refuse", "seconds": 1}'], "while the sandbox runs"),
+        (["--tls-key", __file__], "belong together"),
+        (["--tls-certificate", __file__, "--tls-key", __file__], "cannot use the certificate"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_clear_sentence(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CIO_PIPELINE_SANDBOX_API_KEY", raising=False)
+    listening = [] if "--listen" in arguments else ["--listen", "127.0.0.1:0"]
+    assert run_command_line(["sandbox", *listening, *arguments]) == ExitStatus.USAGE
+    assert words in capsys.readouterr().err
+
+
+def test_a_fault_can_be_in_force_from_the_start() -> None:
+    with SandboxProcess("--fault", '{"kind": "status", "status": 503, "times": 1}') as sandbox:
+        verdict = run_with_client(sandbox.base_url, lambda client: client.send_batch([track("u1")]))
+        assert isinstance(verdict, Retry)
