@@ -6,6 +6,7 @@ certificate authorities come from the environment.
 """
 
 from collections.abc import AsyncIterator
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
@@ -24,6 +25,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         """Prepare; connections belong to the loop of the first request."""
         self._max_connections = max_connections
         self._session: aiohttp.ClientSession | None = None
+        self._proxies: dict[tuple[str, str], str | None] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request and return its answer as soon as the headers are there.
@@ -40,6 +42,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 headers=request.headers.multi_items(),
                 data=await request.aread(),
                 allow_redirects=False,
+                proxy=self._proxy_for(request.url),
             )
         except _NEVER_SENT as error:
             raise httpx.ConnectError("no connection", request=request) from error
@@ -55,6 +58,16 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             await self._session.close()
             self._session = None
 
+    def _proxy_for(self, url: httpx.URL) -> str | None:
+        """Return the environment's proxy for a host, looked up once.
+
+        aiohttp's own `trust_env` reads the environment and a .netrc file, whose passwords are not ours, every time.
+        """
+        place = (url.scheme, url.host)
+        if place not in self._proxies:
+            self._proxies[place] = None if proxy_bypass(url.host) else getproxies().get(url.scheme)
+        return self._proxies[place]
+
     def _open(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             limit=self._max_connections,
@@ -66,7 +79,6 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
             auto_decompress=False,
-            trust_env=True,
             skip_auto_headers=("Content-Type",),
         )
         # aiohttp sends PUT and DELETE a second time when a connection that was kept alive turns out to be closed. It

@@ -13,6 +13,7 @@ import trustme
 from pipeline.customerio.verdicts import DELIVERED, Retry, Verdict
 from tests.customerio_made import run_with_client, track
 from tests.servers.hostile import HostileServer, Recorder, answer, answering, read_request
+from tests.servers.sandbox import CREDENTIALS
 
 
 @contextmanager
@@ -90,3 +91,32 @@ def test_a_proxy_that_refuses_holds_nothing_back_as_delivered(monkeypatch: pytes
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
         assert isinstance(send_one("https://track.example.invalid"), Retry)
+
+
+def test_a_proxy_is_given_its_own_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = Recorder()
+    with HostileServer(recorder) as proxy:
+        address = proxy.base_url.replace("http://", "http://user:pass@")
+        monkeypatch.setenv("http_proxy", address)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        assert send_one("http://track.example.invalid") == DELIVERED
+    assert b"\r\nproxy-authorization: basic dxnlcjpwyxnz\r\n" in recorder.requests[0].lower()
+
+
+def test_a_host_that_needs_no_proxy_is_asked_directly(monkeypatch: pytest.MonkeyPatch) -> None:
+    with HostileServer(Recorder()) as proxy, HostileServer(Recorder()) as server:
+        monkeypatch.setenv("http_proxy", proxy.base_url)
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        assert send_one(server.base_url) == DELIVERED
+        assert proxy.connections == 0
+
+
+def test_a_netrc_file_is_not_asked_for_passwords(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    recorder = Recorder()
+    with HostileServer(recorder) as server:
+        assert send_one(server.base_url) == DELIVERED
+    assert CREDENTIALS.authorization.encode() in recorder.requests[0]
