@@ -96,13 +96,15 @@ def show(
 
     Texts and numbers are hidden unless asked for; the shape of the data stays.
     """
-    from pipeline.cli.assembly import current_translator  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.cli.assembly import open_translator  # noqa: PLC0415 - keeps `--help` fast
     from pipeline.cli.deadletters_view import record_document, record_lines  # noqa: PLC0415
 
     settings = settings_of(config)
-    translator = PatientTranslator(current_translator(settings))
     mask = Mask(reveal=reveal, secrets=_secrets(settings))
-    with find(config, files, Selection(positions=frozenset({position}))) as found:
+    with (
+        open_translator(settings) as current,
+        find(config, files, Selection(positions=frozenset({position}))) as found,
+    ):
         letters = [letter for letter in found.chosen if call is None or _is_call(letter, call)]
         if not letters:
             raise ConfigurationError(
@@ -110,7 +112,7 @@ def show(
                 " `cio-pipeline deadletters list --each` shows those there are"
             )
         documents = [
-            record_document(list(group), found.archive, translator, mask)
+            record_document(list(group), found.archive, PatientTranslator(current), mask)
             for _, group in groupby(letters, key=lambda letter: letter.key.digest)
         ]
     if as_json:
@@ -172,40 +174,31 @@ def retry(
     from rich.console import Console  # noqa: PLC0415 - keeps `--help` fast
 
     from pipeline.cli import deadletters_sending as sending  # noqa: PLC0415
-    from pipeline.cli.assembly import current_translator  # noqa: PLC0415
+    from pipeline.cli.assembly import open_translator  # noqa: PLC0415
     from pipeline.operations.logs import configure_logs  # noqa: PLC0415
 
     settings = settings_of(config)
     configure_logs(settings.logs.format, settings.logs.level)
-    translator = PatientTranslator(current_translator(settings))
     stop = StopRequest()
-    with find(config, files, selection_of(options)) as found:
+    with open_translator(settings) as current, find(config, files, selection_of(options)) as found:
         chosen = list(islice(found.chosen, limit))
-        if dry_run:
-            _show_preview(
-                *sending.preview(chosen, found.archive, translator, allow_irreversible=allow_irreversible),
-                as_json=as_json,
-            )
-            return ExitStatus.DONE
-        stop.listen()
-        left = len(chosen)
-
-        def tell(progress: Progress) -> None:
-            nonlocal left
-            left = len(chosen) - progress.delivered
-            _show_result(progress, len(chosen), as_json=as_json)
-
-        sending.send(
+        retrying = sending.Retry(
             settings,
             chosen,
             found.archive,
-            translator=translator,
-            console=Console(stderr=True),
-            stop=stop,
-            tell=tell,
+            PatientTranslator(current),
             allow_irreversible=allow_irreversible,
         )
-    return stop.status or (ExitStatus.FAILED if left else ExitStatus.DONE)
+        if dry_run:
+            _show_preview(*retrying.preview(), as_json=as_json)
+            return ExitStatus.DONE
+        stop.listen()
+        try:
+            retrying.send(Console(stderr=True), stop)
+        finally:
+            _show_result(retrying.progress, len(chosen), as_json=as_json)
+        is_done = retrying.progress.delivered == len(chosen)
+    return stop.status or (ExitStatus.DONE if is_done else ExitStatus.FAILED)
 
 
 def _show_preview(courses: Any, calls: Any, *, as_json: bool) -> None:

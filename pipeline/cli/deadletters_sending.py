@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.clock import SystemClock
@@ -10,7 +11,7 @@ from pipeline.config import Settings
 from pipeline.deadletters.append import exclusive
 from pipeline.deadletters.archive import Archive
 from pipeline.deadletters.ledger import FileLedger
-from pipeline.deadletters.plan import Course, Translator, plan
+from pipeline.deadletters.plan import Course, PlannedRecord, Translator, plan
 from pipeline.deadletters.redrive import Progress, Redrive
 from pipeline.deadletters.unresolved import Unresolved
 
@@ -18,60 +19,58 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def preview(
-    chosen: Sequence[Unresolved], archive: Archive, translator: Translator, *, allow_irreversible: bool
-) -> tuple[Counter[Course], Counter[str]]:
-    """Count what a retry would do: dead letters by course, and calls it would send by kind."""
-    courses: Counter[Course] = Counter()
-    calls: Counter[str] = Counter()
-    for record in plan(chosen, archive, translator, allow_irreversible=allow_irreversible):
-        courses.update(planned.course for planned in record.letters)
-        calls.update(record.translation.calls[index].source.kind for index in record.calls)
-    return courses, calls
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Chosen dead letters, and all that is needed to send them. `progress` changes while they are sent."""
 
+    settings: Settings
+    chosen: Sequence[Unresolved]
+    archive: Archive
+    translator: Translator
+    allow_irreversible: bool
+    progress: Progress = field(default_factory=Progress)
 
-def send(
-    settings: Settings,
-    chosen: Sequence[Unresolved],
-    archive: Archive,
-    *,
-    translator: Translator,
-    console: "Console",
-    stop: Callable[[], bool],
-    tell: Callable[[Progress], None],
-    allow_irreversible: bool,
-) -> None:
-    """Send the chosen dead letters, one retry of a file at a time, and `tell` how far it came, however it ends.
+    def preview(self) -> tuple[Counter[Course], Counter[str]]:
+        """Count what would be done: dead letters by course, and calls that would be sent by kind."""
+        courses: Counter[Course] = Counter()
+        calls: Counter[str] = Counter()
+        for record in self._plan():
+            courses.update(planned.course for planned in record.letters)
+            calls.update(record.translation.calls[index].source.kind for index in record.calls)
+        return courses, calls
 
-    Raises:
-        ConfigurationError: the connection is incomplete, or another retry is running.
-        RemoteRefusedError: Customer.io refuses the connection.
-        DeadLettersUnavailableError: what was delivered cannot be noted.
-    """
-    from pipeline.cli.assembly import open_redelivery  # noqa: PLC0415 - only a retry needs the client
-    from pipeline.delivery.delivery import SUSPICIOUS_BATCH_ITEMS  # noqa: PLC0415
-    from pipeline.delivery.flight import Flight  # noqa: PLC0415
+    def send(self, console: "Console", stop: Callable[[], bool]) -> None:
+        """Send them, one retry of a file at a time, with a bar where the console is a terminal.
 
-    ledger = FileLedger(archive.paths)
-    # A batch that is refused throughout would hold delivery; here it only means that nothing was mended yet.
-    with (
-        exclusive(archive.paths, "a retry"),
-        open_redelivery(settings, max_items=SUSPICIOUS_BATCH_ITEMS - 1) as (lanes, sender),
-        closing(ledger),
-        _progress_bar(console, len(chosen)) as look,
-    ):
-        redrive = Redrive(
-            Flight(lanes, sender),
-            sender,
-            ledger,
-            SystemClock(),
-            drain_deadline_s=settings.delivery.drain_deadline_seconds,
-        )
-        records = plan(chosen, archive, translator, allow_irreversible=allow_irreversible)
-        try:
-            redrive.run(records, stop, look)
-        finally:
-            tell(redrive.progress)
+        Raises:
+            ConfigurationError: the connection is incomplete, or another retry is running.
+            RemoteRefusedError: Customer.io refuses the connection.
+            DeadLettersUnavailableError: what was delivered cannot be noted.
+        """
+        from pipeline.cli.assembly import open_redelivery  # noqa: PLC0415 - only this needs the client
+        from pipeline.delivery.delivery import SUSPICIOUS_BATCH_ITEMS  # noqa: PLC0415
+        from pipeline.delivery.flight import Flight  # noqa: PLC0415
+
+        # A batch that is refused throughout would hold delivery; here it only means that nothing was mended yet.
+        max_items = SUSPICIOUS_BATCH_ITEMS - 1
+        with (
+            exclusive(self.archive.paths, "a retry"),
+            open_redelivery(self.settings, max_items=max_items) as (lanes, sender),
+            closing(FileLedger(self.archive.paths)) as ledger,
+            _progress_bar(console, len(self.chosen)) as look,
+        ):
+            redrive = Redrive(
+                Flight(lanes, sender),
+                sender,
+                ledger,
+                SystemClock(),
+                self.progress,
+                drain_deadline_s=self.settings.delivery.drain_deadline_seconds,
+            )
+            redrive.run(self._plan(), stop, look)
+
+    def _plan(self) -> Iterator[PlannedRecord]:
+        return plan(self.chosen, self.archive, self.translator, allow_irreversible=self.allow_irreversible)
 
 
 @contextmanager

@@ -57,17 +57,27 @@ class Redrive:
 
     `lanes` of `flight` keep each identity's calls in order. What is confirmed is resolved in the ledger, what fails
     gets a new entry; what is given up before it is confirmed stays as it is, so that a retry can be repeated.
+    `progress` is kept up to date.
     """
 
     def __init__(
-        self, flight: Flight, sender: Sender, ledger: Ledger, clock: Clock, *, drain_deadline_s: float
+        self,
+        flight: Flight,
+        sender: Sender,
+        ledger: Ledger,
+        clock: Clock,
+        progress: Progress,
+        *,
+        drain_deadline_s: float,
+        max_open_calls: int = MAX_OPEN_CALLS,
     ) -> None:
-        self.progress = Progress()
+        self.progress = progress
         self._flight = flight
         self._sender = sender
         self._ledger = ledger
         self._clock = clock
         self._drain_deadline_s = drain_deadline_s
+        self._max_open_calls = max_open_calls
         self._partitions: dict[TopicPartition, AssignedPartition] = {}
         self._waiting: dict[int, list[_Open]] = {}
         self._sequence = 0
@@ -111,7 +121,7 @@ class Redrive:
         """Take records in while there is room; tell whether there may be more."""
         for record in records:
             self._take_in(record)
-            if len(self._waiting) >= MAX_OPEN_CALLS:
+            if len(self._waiting) >= self._max_open_calls:
                 return True
         return False
 
