@@ -209,15 +209,23 @@ def add_call(run: Run, spec: CallSpec, call: Call) -> None:
         run.failures.append(failure)
 
 
-def fail(run: Run, spec: CallSpec, error: Exception, element: str | int | None = None) -> None:
-    """Note that a call failed, or a rule."""
+def fail(
+    run: Run,
+    spec: CallSpec,
+    error: Exception,
+    element: str | int | None = None,
+    known: CallSource | None = None,
+) -> None:
+    """Note that a call failed, or a rule; `known` is the call's source where it was made before the error."""
     if isinstance(error, TooManyCallsError):
         raise error
     if spec.on_error is OnError.SKIP_CALL or (spec.on_error is OnError.SKIP_FIELD and spec.source is None):
         return
     traceback = error.__traceback__
     label = spec.labels.get(traceback.tb_lineno) if traceback else None
-    source = spec.source if spec.source is None or element is None else spec.source._replace(element=element)
+    source = known or spec.source
+    if source is not None and element is not None:
+        source = source._replace(element=element)
     run.failures.append(failure_of(error, source, label))
 
 

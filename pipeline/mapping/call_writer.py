@@ -28,9 +28,13 @@ class CallWriter:
     ) -> None:
         """Write the call; `counting` tells that its ordinal is known only when its name is."""
         writer, call = self._writer, self._call
+        named_by_event = call.kind in COUNTED_KINDS and source.name is None
+        known = writer.assign("None", "source") if counting or named_by_event else ""
         with writer.block("try:"):
             name = self._name()
             made = self._source(source, name, element, counting=counting)
+            if known:
+                writer.line(f"{known} = {made}")
             who = self._identity(dict(call.identity))
             timestamp = self._timestamp() if call.kind in _TIMED else "None"
             attributes = self._attributes(who) if call.kind in _TIMED else "{}"
@@ -42,7 +46,7 @@ class CallWriter:
                 f"{sole}, {secondary}, {options}))"
             )
         with writer.block("except Exception as error:"):
-            writer.line(f"fail(run, {spec}, error{f', {element}' if element else ''})")
+            writer.line(f"fail(run, {spec}, error, {element}{f', {known}' if known else ''})")
 
     def _value(self, tree: Tree) -> str:
         kept = self._call.keep_nulls or self._call.kind is CallKind.RAW

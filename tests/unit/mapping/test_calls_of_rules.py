@@ -268,6 +268,22 @@ rules:
     assert [call.source.ordinal for call in mapped(text, {"n": "b"}).calls] == [0, 0, 1, 0, 1]
 
 
+def test_a_call_that_fails_is_named_as_it_would_have_been_had_it_succeeded() -> None:
+    text = """
+rules:
+  - name: r
+    calls:
+      - track: {id: u, name: "${n}"}
+      - track: {id: u, name: "${m}", attributes: {a: "${sum(x)}"}}
+"""
+    for event in ({"n": "a", "m": "a"}, {"n": "a", "m": "b"}):
+        good = mapped(text, {**event, "x": [1]}).calls[1].source
+        bad = mapped(text, {**event, "x": "y"}).failures[0].source
+        assert good == bad
+    alone = 'rules:\n  - {name: r, track: {id: u, name: "${n}", attributes: {a: "${sum(x)}"}}}'
+    assert mapped(alone, {"n": "a", "x": 1}).failures[0].source == mapped(alone, {"n": "a"}).calls[0].source
+
+
 def test_devices_merges_relations_and_raw_requests_are_built() -> None:
     text = """
 defaults: {id: u}
