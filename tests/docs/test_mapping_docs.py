@@ -68,3 +68,8 @@ def test_the_guide_names_only_commands_that_exist() -> None:
     named: set[Any] = set(re.findall(r"cio-pipeline mapping ([a-z]+)", GUIDE))
     assert named <= set(mapping.commands)
     assert named >= {"test", "lint", "apply", "explain", "new"}
+
+
+def test_the_guide_lists_every_preset() -> None:
+    listed = set(re.findall(r"^\| `([\w/.]+)` \|", GUIDE.partition("## Presets")[2], re.MULTILINE))
+    assert listed == {path.name for path in Path("mappings").glob("*.yaml")} | {"examples/"}
