@@ -21,6 +21,7 @@ from pipeline.delivery.flight import Flight
 from pipeline.delivery.lanes import Lanes
 from pipeline.delivery.lease import Lease
 from pipeline.delivery.open_record import OpenRecord
+from pipeline.errors import LimitReachedError
 from pipeline.kafka.assignment import AssignedPartition, Assignment
 from pipeline.ports import Clock, Sender, Source
 from pipeline.records import Record, TopicPartition
@@ -114,8 +115,12 @@ class Engine:
         """
         try:
             self._source.start(self)
-            while not stop():
-                self.step()
+            try:
+                while not stop():
+                    self.step()
+            except LimitReachedError:
+                self._finish()
+                raise
             left_open = self._finish()
         finally:
             self._close()
@@ -185,6 +190,7 @@ class Engine:
 
     def _open(self, record: Record, partition: AssignedPartition, translation: Translation) -> None:
         self._tally.clamped_timestamps += translation.clamped
+        self._dead_letters.take_in(matched=translation.matched, failed=bool(translation.failures))
         calls = len(translation.calls) + len(translation.failures)
         if calls == 0:
             self._skip(record, partition, translation)
@@ -193,7 +199,6 @@ class Engine:
             return  # on its way already
         weight = record.size + sum(len(call.payload) for call in translation.calls)
         opened = OpenRecord(record, partition, calls=calls, weight=weight)
-        self._dead_letters.match()
         now = self._clock.monotonic()
         for call in translation.calls:
             self._sequence += 1
@@ -218,14 +223,12 @@ class Engine:
 
     def _skip(self, record: Record, partition: AssignedPartition, translation: Translation) -> None:
         self._tally.skipped["dropped" if translation.matched else "unmatched"] += 1
-        if translation.matched:
-            self._dead_letters.match()
-        elif self._dead_letters.watches_unmatched and partition.tracker.open(record.offset):
-            self._dead_letters.pass_over(OpenRecord(record, partition, calls=1, weight=record.size))
+        if not translation.matched and self._dead_letters.watches_unmatched:
+            if partition.tracker.open(record.offset):
+                self._dead_letters.pass_over(OpenRecord(record, partition, calls=1, weight=record.size))
             return
         # Never opened, so the position alone passes it.
         self._tally.settled[partition.topic_partition] += 1
-        self._dead_letters.succeed()
 
     # Out
 
@@ -262,7 +265,7 @@ class Engine:
     def _settle_call(self, opened: OpenRecord) -> None:
         if not opened.settle_call():
             return
-        if not opened.failed:
+        if not opened.refused:
             self._dead_letters.succeed()
         if opened.partition.alive:
             self._tally.settled[opened.partition.topic_partition] += 1

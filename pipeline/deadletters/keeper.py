@@ -41,7 +41,10 @@ class DeadLetterKeeper:
         self._limits = limits
         self._clock = clock
         self._tally = tally
-        self._failed = Probation(limits.share, limits.window)
+        # What fails here and what fails there are counted apart: an answer comes so much later than a mapping error
+        # that one window of both would hold now too many of the one and now of the other.
+        self._unmapped = Probation(limits.share, limits.window)
+        self._refused = Probation(limits.share, limits.window)
         self._unmatched = Probation(limits.unmatched_share, limits.window)
         self._unavailable: str | None = None
         self._flush_at = 0.0
@@ -69,7 +72,7 @@ class DeadLetterKeeper:
         answer: str | None = None,
         attempts: int = 0,
     ) -> None:
-        """Take a failed call, or a failed record when there is no `source`."""
+        """Take a failed call, or a failed record when there is no `source`; with `attempts`, one that was sent."""
         entry = DeadLetter(
             opened.record,
             reason,
@@ -83,22 +86,22 @@ class DeadLetterKeeper:
         )
         _log.debug("dead_letter", position=str(opened.record.position), reason=reason, text=text)
         self._tally.dead_letters[reason] += 1
-        if not opened.failed:
-            opened.failed = True
-            self._failed.note(True)
+        if attempts and not opened.refused:
+            opened.refused = True
+            self._refused.note(True)
         self._store.write(entry, opened)
 
-    def succeed(self) -> None:
-        """Take note of a record of which no call failed."""
-        self._failed.note(False)
+    def take_in(self, *, matched: bool, failed: bool) -> None:
+        """Take note of what the mapping made of a record."""
+        self._unmapped.note(failed)
+        self._unmatched.note(not matched)
 
-    def match(self) -> None:
-        """Take note of a record that some rule matched."""
-        self._unmatched.note(False)
+    def succeed(self) -> None:
+        """Take note of a record whose calls were all accepted."""
+        self._refused.note(False)
 
     def pass_over(self, opened: OpenRecord) -> None:
         """Take a record that no rule matched, where those are watched."""
-        self._unmatched.note(True)
         self._unmatched.add(opened, self._clock.monotonic())
 
     def release(self) -> Iterator[OpenRecord]:
@@ -111,13 +114,14 @@ class DeadLetterKeeper:
         if self._unavailable is None or now >= self._flush_at:
             self._flush(now)
         self._judge()
-        yield from self._failed.release(now)
-        yield from self._unmatched.release(now)
+        if self._limit_reached is None:
+            for probation in (self._unmapped, self._refused, self._unmatched):
+                yield from probation.release(now)
 
     def start_afresh(self) -> None:
         """Forget what was seen, because the rules have changed: what waits is judged by what comes now."""
-        self._failed.forget()
-        self._unmatched.forget()
+        for probation in (self._unmapped, self._refused, self._unmatched):
+            probation.forget()
         self._limit_reached = None
 
     def close(self) -> None:
@@ -127,7 +131,7 @@ class DeadLetterKeeper:
     def _flush(self, now: float) -> None:
         try:
             for opened in self._store.flush():
-                self._failed.add(opened, now)
+                (self._refused if opened.refused else self._unmapped).add(opened, now)
         except DeadLettersUnavailableError as error:
             if self._unavailable is None:
                 _log.error(
@@ -143,7 +147,11 @@ class DeadLetterKeeper:
     def _judge(self) -> None:
         if self._limit_reached is not None:
             return
-        for probation, what in ((self._failed, "failed"), (self._unmatched, "matched no rule")):
+        for probation, what in (
+            (self._unmapped, "could not be mapped"),
+            (self._refused, "were refused by Customer.io"),
+            (self._unmatched, "matched no rule"),
+        ):
             if probation.is_exceeded:
                 self._limit_reached = _limit_text(probation, what, self._limits.window)
                 _log.error("limit_reached", cause=self._limit_reached, action=self._limits.action)

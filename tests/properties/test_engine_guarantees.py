@@ -179,4 +179,4 @@ class EngineMachine(RuleBasedStateMachine):
 
 
 TestEngineGuarantees = EngineMachine.TestCase
-TestEngineGuarantees.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestEngineGuarantees.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)

@@ -1,0 +1,219 @@
+"""What the engine does when too much is wrong, too much is open, or too long has passed (G6, G7, G10)."""
+
+import pytest
+
+from pipeline.backpressure import OpenLimits
+from pipeline.calls import CallKind
+from pipeline.deadletters.keeper import FailureLimits
+from pipeline.engine import EngineOptions
+from pipeline.errors import ExitStatus, LimitReachedError
+from tests.engine_made import P0, P1, Rig, call
+from tests.fakes.kafka_log import FakeLog
+from tests.fakes.sender import confirm_all, never
+
+WINDOW = 100
+
+
+def stopping() -> FailureLimits:
+    return FailureLimits(share=0.5, window=WINDOW, action="stop")
+
+
+def test_a_lone_bad_record_is_settled_as_soon_as_its_neighbours_are_well() -> None:
+    rig = Rig()
+    rig.start()
+    rig.append_value(b"not json")
+    for number in range(3):
+        rig.append(call("track", f"p{number}", "a"))
+    rig.run_for(6)
+    assert rig.committed == {P0: 4}
+
+
+def test_a_bad_record_with_no_neighbours_is_settled_a_little_later() -> None:
+    rig = Rig()
+    rig.start()
+    rig.append_value(b"not json")
+    rig.run_for(8)
+    assert rig.committed == {}
+    rig.run_for(10)
+    assert rig.committed == {P0: 1}
+
+
+def test_twenty_restarts_do_not_pour_a_topic_into_the_dead_letters() -> None:
+    """G6 across restarts: a supervisor that starts it again meets the same records, never the next ones."""
+    log = FakeLog({"events": 1})
+    for _ in range(1_000):
+        log.append("events", 0, b"broken by a release")
+    distinct: set[int] = set()
+    for _ in range(20):
+        rig = Rig(log, failure_limits=stopping(), options=EngineOptions(poll_max_records=10))
+        with pytest.raises(
+            LimitReachedError, match=r"100% of the last 100 records could not be mapped"
+        ) as caught:
+            rig.engine.run(lambda: False)
+        assert caught.value.exit_status is ExitStatus.LIMIT
+        assert rig.committed == {}
+        distinct |= {entry.record.offset for entry in rig.dead_letters.safe}
+    assert len(distinct) <= WINDOW + 10
+
+
+def test_at_the_limit_it_holds_with_readiness_red_and_sends_nothing_more() -> None:
+    rig = Rig(failure_limits=FailureLimits(window=WINDOW), options=EngineOptions(poll_max_records=10))
+    rig.start()
+    for _ in range(300):
+        rig.append_value(b"broken")
+    rig.append(call("track", "ann", "a"))
+    rig.run_for(300)
+    assert rig.committed == {}
+    assert rig.source.paused == {P0, P1}
+    assert not rig.engine.status.ready
+    assert "100% of the last 100 records could not be mapped" in rig.engine.status.reasons[0]
+    assert len(rig.dead_letters.safe) <= WINDOW + 10
+    assert rig.delivered == []
+
+
+def test_what_was_read_before_things_broke_stays_committed() -> None:
+    rig = Rig(failure_limits=stopping(), options=EngineOptions(poll_max_records=10, commit_interval_s=0.2))
+    for number in range(200):
+        rig.append(call("track", f"p{number}", "a"))
+    for _ in range(300):
+        rig.append_value(b"broken")
+    with pytest.raises(LimitReachedError):
+        rig.engine.run(lambda: False)
+    committed = rig.committed[P0]
+    assert 200 <= committed <= 200 + WINDOW // 2 + 10
+
+
+def test_a_share_below_the_limit_goes_on() -> None:
+    rig = Rig(failure_limits=stopping())
+    for number in range(300):
+        if number % 3 == 0:
+            rig.append_value(b"broken")
+        else:
+            rig.append(call("track", f"p{number}", "a"))
+    rig.run_until_drained()
+    assert rig.committed == {P0: 300}
+    assert len(rig.dead_letters.safe) == 100
+
+
+def test_without_a_limit_everything_may_fail() -> None:
+    rig = Rig(failure_limits=FailureLimits(share=None, window=WINDOW))
+    for _ in range(300):
+        rig.append_value(b"broken")
+    rig.run_until_drained()
+    assert rig.committed == {P0: 300}
+
+
+def test_records_that_no_rule_matches_hold_where_a_limit_is_set() -> None:
+    limits = FailureLimits(unmatched_share=0.9, window=WINDOW)
+    rig = Rig(failure_limits=limits, options=EngineOptions(poll_max_records=10))
+    rig.start()
+    for _ in range(300):
+        rig.append_value(None)
+    rig.run_for(200)
+    assert rig.committed == {}
+    assert "matched no rule" in rig.engine.status.reasons[0]
+
+
+def test_records_that_no_rule_matches_pass_while_enough_others_do() -> None:
+    rig = Rig(failure_limits=FailureLimits(unmatched_share=0.9, window=WINDOW))
+    for number in range(300):
+        if number % 2:
+            rig.append_value(None)
+        else:
+            rig.append(call("track", f"p{number}", "a"))
+    rig.run_until_drained()
+    assert rig.committed == {P0: 300}
+
+
+def test_a_stuck_record_stretches_its_partition_only_so_far_and_not_the_others() -> None:
+    def answer(batch: object) -> object:
+        operations = batch.operations  # type: ignore[attr-defined]
+        stuck = any(operation.source.name == "stuck" for operation in operations)
+        return None if stuck else confirm_all(batch)  # type: ignore[arg-type]
+
+    options = EngineOptions(poll_max_records=5, open_limits=OpenLimits(max_span=20))
+    rig = Rig(answer=answer, options=options, max_items=1)  # type: ignore[arg-type]
+    rig.start()
+    rig.append(call("track", "ann", "stuck"))
+    for number in range(100):
+        rig.append(call("track", f"p{number}", "a"))
+        rig.append(call("track", f"q{number}", "a"), partition=1)
+    rig.run_for(30)
+    assert rig.committed == {P1: 100}
+    assert rig.source.paused == {P0}
+    position = rig.source.position(P0)
+    assert position is not None
+    assert 20 <= position <= 30
+    rig.sender.answer = confirm_all
+    rig.run_for(30)
+    assert rig.committed == {P0: 101, P1: 100}
+
+
+def test_a_poll_brings_fewer_records_when_they_are_large() -> None:
+    options = EngineOptions(poll_max_records=1_000, open_limits=OpenLimits(max_bytes=20_000_000))
+    rig = Rig(answer=never, options=options)
+    rig.start()
+    for number in range(200):
+        rig.append(call("track", f"p{number}", "x" * 90_000))
+    open_bytes = []
+    for _ in range(200):
+        rig.step()
+        open_bytes.append(rig.engine.status.open_bytes)
+    assert max(open_bytes) < 45_000_000, "one poll overshot the limit by more than its own size"
+
+
+def test_a_frozen_engine_sends_nothing_until_the_group_has_been_heard() -> None:
+    rig = Rig()
+    rig.start()
+    rig.step(2)
+    rig.append(call("track", "ann", "a"))
+    rig.clock.sleep(60)  # frozen for longer than its lease of 20 s
+    rig.step(3)
+    assert rig.sender.sent == []
+    rig.run_for(6)
+    assert rig.delivered == [("ann", "a")]
+
+
+def test_a_frozen_engine_that_lost_its_partitions_never_sends_for_them() -> None:
+    rig = Rig()
+    rig.start()
+    rig.append(call("track", "ann", "a"))
+    rig.source.poll(0, 0)
+    rig.step()
+    sent = len(rig.sender.sent)
+    rig.clock.sleep(60)
+    rig.step()
+    rig.log.take_away(P0, P1)
+    rig.source.lose(P0, P1)
+    rig.run_for(30)
+    assert len(rig.sender.sent) == sent
+
+
+def test_the_requests_a_second_are_shared_by_the_partitions() -> None:
+    rig = Rig()
+    rig.log.take_away(P1)
+    rig.start()
+    rig.step()
+    assert rig.sender.share == 0.5
+    rig.log.give_back(P1)
+    rig.run_for(1)
+    assert rig.sender.share == 1.0
+
+
+def test_a_destroy_never_travels_with_another_call_of_its_person() -> None:
+    rig = Rig(max_items=100)
+    for number in range(5):
+        rig.append(
+            call("track", "ann", f"a{number}"), call("destroy", "ann"), call("track", "bob", f"b{number}")
+        )
+    rig.run_until_drained()
+    for batch in rig.sender.sent:
+        anns = [op for op in batch.operations if op.identity and op.identity.value == "ann"]
+        assert len(anns) == 1 or all(op.kind is CallKind.TRACK for op in anns)
+    order = [
+        op.source.name or op.kind.value
+        for b in rig.sender.sent
+        for op in b.operations
+        if op.identity.value == "ann"
+    ]  # type: ignore[union-attr]
+    assert order == ["a0", "destroy", "a1", "destroy", "a2", "destroy", "a3", "destroy", "a4", "destroy"]
