@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from random import Random
 
 from pipeline.backpressure import OpenLimits
+from pipeline.cli.decoding import open_decoder
 from pipeline.clock import SystemClock
 from pipeline.config import Settings
 from pipeline.customerio.client import TrackClient
@@ -14,7 +15,6 @@ from pipeline.customerio.regions import Region, base_url_for
 from pipeline.customerio.verdicts import Verdict
 from pipeline.deadletters.file import FileDeadLetters
 from pipeline.deadletters.keeper import DeadLetterKeeper, FailureLimits
-from pipeline.decode import decode_json
 from pipeline.delivery.admission import Admission
 from pipeline.delivery.concurrency import ConcurrencyLimit
 from pipeline.delivery.delivery import Delivery
@@ -91,14 +91,15 @@ def open_redelivery(settings: Settings, *, max_items: int) -> Iterator[tuple[Lan
         sender.close()
 
 
-def current_translator(settings: Settings) -> Translator:
-    """Return what makes calls of records as a pipeline that starts now would.
+@contextmanager
+def open_translator(settings: Settings) -> Iterator[Translator]:
+    """Build what makes calls of records as a pipeline that starts now would.
 
     Raises:
         ConfigurationError: a mapping file cannot be used.
     """
     rules = load_rules(settings.mapping.files, limits=_mapping_limits(settings))
-    return _translator(settings, rules, SystemClock())
+    yield _translator(settings, rules, SystemClock())
 
 
 def _start_admin(
@@ -191,7 +192,7 @@ def _translator(settings: Settings, rules: RuleSet, clock: SystemClock) -> Trans
     return Translator(
         rules,
         clock.now,
-        decode=decode_json,
+        decode=open_decoder(settings),
         namespace=settings.mapping.namespace,
         identify_timestamp=settings.customerio.identify_timestamp,
         order_by=settings.delivery.ordering.key,

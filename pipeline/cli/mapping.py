@@ -10,7 +10,6 @@ from typing import Any
 import click
 import orjson
 
-from pipeline.customerio.limits import MAX_ITEM_BYTES
 from pipeline.customerio.requests import batch_request
 from pipeline.decode import decode_json
 from pipeline.documents import DocumentError, Level

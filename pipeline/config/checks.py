@@ -56,6 +56,7 @@ def contradictions(settings: Settings) -> Iterator[Finding]:
             ("delivery", "retry", "initial_backoff_seconds"),
             f"'initial_backoff_seconds' may not exceed 'max_backoff_seconds' ({delivery.retry.max_backoff_seconds:g})",
         )
+    yield from settings.decode.contradictions()
     yield from _drain_deadline(settings)
 
 

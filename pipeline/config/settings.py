@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from pipeline.config.decode import DecodeSettings
 from pipeline.config.fields import (
     Count,
     ListenAddress,
@@ -250,6 +251,7 @@ class Settings(Section):
     """The whole configuration. Paths are absolute once loaded."""
 
     kafka: KafkaSettings
+    decode: Annotated[DecodeSettings, Field(default_factory=DecodeSettings)]
     customerio: Annotated[CustomerioSettings, Field(default_factory=CustomerioSettings)]
     mapping: Annotated[MappingSettings, Field(default_factory=MappingSettings)]
     delivery: Annotated[DeliverySettings, Field(default_factory=DeliverySettings)]
