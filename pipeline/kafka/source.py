@@ -1,6 +1,5 @@
 """The consumer behind the `Source` port: a member of a consumer group, owned by one thread."""
 
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,6 +19,7 @@ from pipeline.kafka.partitions import Partitions
 from pipeline.kafka.placement import Placement
 from pipeline.kafka.refusals import ClientBrokenError, refusal
 from pipeline.kafka.settings import client_configuration, without_secrets
+from pipeline.kafka.topics import known_topics, partitions_read, require_topics, topic_missing
 from pipeline.ports import AssignmentListener, CommitResult
 from pipeline.records import Record, TopicPartition
 
@@ -42,6 +42,7 @@ class KafkaSource:
         self._listener: AssignmentListener | None = None
         self._placement: Placement | None = None
         self._partition_total = 0
+        self._recount = False
         self._joined = False
         self._lost = False
         self._broken: ClientBrokenError | None = None
@@ -67,8 +68,9 @@ class KafkaSource:
         """See `Source.start`. Brokers that cannot be reached are no error: `trouble` names them, `poll` goes on."""
         consumer = self._new_consumer()
         self._consumer, self._listener = consumer, listener
-        known = self._require_topics(consumer)
-        self._partition_total = self._count_ours(known)
+        known = known_topics(consumer, self._options)
+        require_topics(known, self._options)
+        self._partition_total = partitions_read(known, self._options)
         self._placement = Placement(
             consumer,
             self._options,
@@ -93,6 +95,7 @@ class KafkaSource:
         consumer, placement = self._running()
         if self.trouble is None:
             placement.place()
+            self._count_partitions(consumer)
         messages = consumer.consume(min(max_records, _HANDED_OUT_AT_ONCE), timeout_s)
         records, events = self._reader.read(messages)
         if records:
@@ -172,35 +175,12 @@ class KafkaSource:
             safe = without_secrets(text, self._options.properties)
             raise ConfigurationError(f"the Kafka client refuses its settings: {safe}") from None
 
-    def _require_topics(self, consumer: Consumer) -> dict[str, int]:
-        """Return the number of partitions of each topic, nothing when the brokers cannot be asked now."""
-        known = self._known_topics(consumer)
-        for topic in self._options.topics if known else ():
-            if not topic.startswith("^") and topic not in known:
-                raise self._topic_missing(topic)
-        return known
-
-    def _known_topics(self, consumer: Consumer) -> dict[str, int]:
-        try:
-            known = consumer.list_topics(timeout=self._options.lookup_timeout_s).topics
-        except KafkaException:
-            return {}
-        return {name: len(topic.partitions) for name, topic in known.items()}
-
-    def _count_ours(self, known: Mapping[str, int]) -> int:
-        """Return how many partitions the topics have that we read, whoever reads them."""
-        patterns = [re.compile(topic) for topic in self._options.topics if topic.startswith("^")]
-        return sum(
-            count
-            for name, count in known.items()
-            if name in self._options.topics or any(pattern.search(name) for pattern in patterns)
-        )
-
-    def _topic_missing(self, topic: str) -> ConfigurationError:
-        return ConfigurationError(
-            f"the topic {topic} does not exist at {self._options.bootstrap_servers}, or the user may not see it;"
-            " check kafka.topics"
-        )
+    def _count_partitions(self, consumer: Consumer) -> None:
+        """Count again after an assignment, which is how we learn that a topic has grown."""
+        if self._recount:
+            self._recount = False
+            known = known_topics(consumer, self._options)
+            self._partition_total = partitions_read(known, self._options) or self._partition_total
 
     def _running(self) -> tuple[Consumer, Placement]:
         if self._consumer is None or self._placement is None:
@@ -219,7 +199,7 @@ class KafkaSource:
         partitions = _ours(assigned)
         _log.info("partitions_assigned", partitions=[str(p) for p in partitions])
         if partitions:
-            self._partition_total = self._count_ours(self._known_topics(consumer)) or self._partition_total
+            self._recount = True
             self._partitions.add(partitions, self._monotonic())
             # The client remembers across assignments that a partition was paused.
             consumer.resume(assigned)
@@ -259,7 +239,7 @@ class KafkaSource:
             if state is not None:
                 state.wants_start = True
         elif code in _TOPIC_MISSING and not self._joined:
-            self._callbacks.keep(self._topic_missing(topic or ", ".join(self._options.topics)))
+            self._callbacks.keep(topic_missing(topic or ", ".join(self._options.topics), self._options))
         elif (final := refusal(error)) is not None:
             if isinstance(final, ClientBrokenError):
                 self._broken = final
