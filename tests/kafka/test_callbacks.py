@@ -79,3 +79,18 @@ def test_polling_with_nothing_wrong_raises_nothing(embedded_broker: EmbeddedBrok
     member = Member(kafka.source())
     poll_until(lambda: bool(member.records), member)
     member.source.close()
+
+
+def test_a_rebalance_amid_other_callbacks_does_not_abort_the_process(
+    embedded_broker: EmbeddedBrokerProcess,
+) -> None:
+    """The client aborts when a callback made the wrong call and another callback follows in the same consume."""
+    kafka = OnBroker(embedded_broker, 2)
+    for _ in range(3):
+        member = Member(kafka.source(statistics_interval_s=0.01), on_revoked=Member.commit_what_was_read)
+        kafka.write(0, b"x")
+        poll_until(lambda: bool(member.records), member)  # noqa: B023 - used at once
+        for _ in range(10):
+            member.source.poll(10, 0.1)
+        member.source.close()
+    assert kafka.committed(0) == 3
