@@ -105,8 +105,7 @@ class Control:
 
     async def objects(self, _: Request) -> Response:
         """List every object with its attributes and the people it relates to."""
-        things = self._state.workspace.objects.items()
-        return _json({name: {"attributes": o.attributes, "related": o.related} for name, o in things})
+        return _json(self._state.workspace.objects.document())
 
     async def reset(self, _: Request) -> Response:
         """Forget everything."""

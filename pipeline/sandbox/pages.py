@@ -76,16 +76,12 @@ class Pages:
         person = workspace.people.find(key)
         gone = workspace.journal.by_person.get(f"{key[0]}:{key[1]}", [])
         arrivals = gone if person is None else person.history
-        things = () if person is None else workspace.objects.items()
-        relations = [
-            (name, o.related[person.cio_id]) for name, o in things if person and person.cio_id in o.related
-        ]
         return self._render(
             "person.html",
             status=404 if person is None and not gone else 200,
             who=who,
             person=person,
-            relations=relations,
+            relations=[] if person is None else workspace.objects.relations_of(person),
             arrivals=arrivals[-_SHOWN:],
         )
 

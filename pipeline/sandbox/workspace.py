@@ -1,12 +1,12 @@
 """A workspace of Customer.io in memory: what each operation does to people, objects and the activity log."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from math import isfinite
 from typing import Any
 
 from pipeline.sandbox.arrivals import Journal, Outcome
+from pipeline.sandbox.objects import Objects, object_key
 from pipeline.sandbox.people import IDENTIFIER_KINDS, Directory, Key, Person, key_of, updated
+from pipeline.sandbox.reading import unix_time, with_subscriptions
 from pipeline.sandbox.storage import OperationFile
 from pipeline.sandbox.validation import Problem, validate
 
@@ -18,14 +18,6 @@ _SEGMENT = "segment"
 APPLIED: Effect = (Outcome.APPLIED, None)
 
 
-@dataclass(slots=True)
-class CustomObject:
-    """A thing that is not a person, and the people it relates to, by cio_id."""
-
-    attributes: dict[str, Any] = field(default_factory=dict)
-    related: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-
 class Workspace:
     """Takes validated operations in order of arrival. Not thread-safe: one loop owns it."""
 
@@ -34,7 +26,7 @@ class Workspace:
         self.region = region
         self.journal = Journal()
         self.people = Directory()
-        self.objects: dict[str, CustomObject] = {}
+        self.objects = Objects()
         self.suppressed: dict[Key, frozenset[Key]] = {}
         self._file: OperationFile | None = None
         if file is not None:
@@ -151,7 +143,7 @@ class Workspace:
         if anonymous_id:
             self.people.remember_anonymous(person, str(anonymous_id))
         person.attributes_at = when
-        person.attributes = updated(person.attributes, _subscriptions(person.attributes, attributes))
+        person.attributes = updated(person.attributes, with_subscriptions(person.attributes, attributes))
         self._relate(person, operation, adding=True)
         return APPLIED
 
@@ -187,15 +179,7 @@ class Workspace:
 
     def _relate(self, person: Person, operation: Operation, *, adding: bool) -> None:
         for relationship in operation.get("cio_relationships") or ():
-            self._link(object_key(relationship["identifiers"]), person, relationship, adding=adding)
-
-    def _link(self, thing: str, person: Person, relationship: Operation, *, adding: bool) -> None:
-        related = self.objects.setdefault(thing, CustomObject()).related
-        if adding:
-            attributes = relationship.get("relationship_attributes") or {}
-            related[person.cio_id] = updated(related.get(person.cio_id, {}), attributes)
-        else:
-            related.pop(person.cio_id, None)
+            self.objects.link(object_key(relationship["identifiers"]), person, relationship, adding=adding)
 
     def _delete(self, key: Key) -> Effect:
         person = self.people.find(key)
@@ -234,10 +218,9 @@ class Workspace:
         thing = object_key(operation["identifiers"])
         action = operation["action"]
         if action == "delete":
-            self.objects.pop(thing, None)
+            self.objects.remove(thing)
         else:
-            target = self.objects.setdefault(thing, CustomObject())
-            target.attributes = updated(target.attributes, operation.get("attributes") or {})
+            self.objects.update(thing, operation.get("attributes") or {})
             self._relate_people(thing, operation, now, adding=action != "delete_relationships")
         self.journal.add(now, thing, operation, *APPLIED)
 
@@ -249,26 +232,7 @@ class Workspace:
             if person is None and adding and kind != "cio_id" and key not in self.suppressed:
                 person = self.people.create(key, value, now)
             if person is not None:
-                self._link(thing, person, relationship, adding=adding)
-
-
-def unix_time(value: object) -> float | None:
-    """Return a timestamp that Customer.io would take; anything else becomes the time of receipt."""
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        return None
-    return float(value)
-
-
-def object_key(identifiers: Mapping[str, Any]) -> str:
-    """Return how an object is looked up."""
-    if "cio_object_id" in identifiers:
-        return f"cio_object_id:{identifiers['cio_object_id']}"
-    return f"object:{identifiers['object_type_id']}:{identifiers['object_id']}"
+                self.objects.link(thing, person, relationship, adding=adding)
 
 
 def _text(value: object) -> str | None:
@@ -277,22 +241,6 @@ def _text(value: object) -> str | None:
 
 def _never_creates(operation: Operation) -> bool:
     return (operation.get("attributes") or {}).get("_update") is True
-
-
-_PREFERENCES = "cio_subscription_preferences"
-_TOPIC = f"{_PREFERENCES}.topics."
-
-
-def _subscriptions(attributes: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Join subscription preferences, which come as an object or as one literal dotted key a topic."""
-    plain = {name: value for name, value in changes.items() if not name.startswith(_PREFERENCES)}
-    given = changes.get(_PREFERENCES)
-    topics = dict(given.get("topics") or {}) if isinstance(given, dict) else {}
-    topics |= {name.removeprefix(_TOPIC): value for name, value in changes.items() if name.startswith(_TOPIC)}
-    if topics:
-        before = attributes.get(_PREFERENCES, {}).get("topics", {})
-        plain[_PREFERENCES] = {"topics": {**before, **topics}}
-    return plain
 
 
 _EVENTS = frozenset({"event", "page", "screen"})
