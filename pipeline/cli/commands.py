@@ -19,9 +19,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "run": Command("pipeline.cli.run:run", "Deliver records from Kafka to Customer.io until told to stop."),
     "demo": Command("pipeline.cli.demo:demo", "See it work: no account and no broker needed."),
-    "check": Command(
-        "pipeline.cli.check:check", "Try out everything that `run` needs, and say what to do about the rest."
-    ),
+    "check": Command("pipeline.cli.check:check", "Try out everything that `run` needs, before it runs."),
     "status": Command(
         "pipeline.cli.status:status", "Show how a running pipeline is doing, or how far its group is."
     ),
@@ -30,6 +28,7 @@ COMMANDS = {
     "deadletters": Command(
         "pipeline.cli.deadletters:deadletters", "See what could not be delivered, and send it again."
     ),
+    "replay": Command("pipeline.cli.replay:replay", "Send records once more, from an offset or a moment."),
     "sandbox": Command("pipeline.cli.sandbox:sandbox", "Run a local Customer.io."),
     "call": Command("pipeline.cli.call:call", "Send one call to Customer.io by hand."),
 }

@@ -5,6 +5,7 @@ seven days by default.
 """
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -136,14 +137,16 @@ class ProgressStore:
     def release(self) -> None:
         """Let the name go, so that it can be taken up again at once; it is no error when the brokers are away."""
         mark, self._mark = self._mark, None
-        try:
+        # Without an answer the heartbeat lapses by itself.
+        with suppress(KafkaException):
             if mark is not None and self._is_ours(mark):
                 self._mark = replace(mark, owner="")
                 self._write(self._kept)
-        except KafkaException:
-            pass  # the heartbeat lapses by itself
-        finally:
-            self._client.close()
+        self._mark = None
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._client.close()
 
     def _write(self, offsets: Mapping[TopicPartition, int]) -> None:
         assert self._mark is not None

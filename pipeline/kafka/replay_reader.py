@@ -48,6 +48,11 @@ class RangeReader:
         self._client = self._open()
 
     @property
+    def positions(self) -> Mapping[TopicPartition, int]:
+        """Where each range stands, now and later."""
+        return self._positions
+
+    @property
     def exhausted(self) -> bool:
         """Whether every range has been read to its end."""
         return not self._unread
@@ -72,10 +77,12 @@ class RangeReader:
         records, events = self._messages.read(self._client.consume(max_records, timeout_s))
         if records:
             self._connection.works()
+        # The records first: the notice of a partition's end comes behind them.
+        ours = [record for record in records if self._pass(record)]
         for error, message in events:
             self._take_event(error, message)
         self._keep_patience()
-        return [record for record in records if self._pass(record)]
+        return ours
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
         """Stop fetching these; those that are read to their end are passed over."""

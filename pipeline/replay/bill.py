@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.calls import COUNTED_KINDS, CallKind, Reason
 from pipeline.records import Record
+from pipeline.replay.patience import translated
 from pipeline.replay.requests import RequestEstimate
 from pipeline.replay.sieve import Sieve, happened_at
 from pipeline.translation import Prepared
@@ -110,7 +111,7 @@ class Survey:
         )
 
     def _note(self, record: Record) -> None:
-        translation = self._sieve.translate(record)
+        translation = translated(self._sieve, record)
         if not translation.calls and not translation.failures:
             self._skipped += 1
             return
@@ -118,7 +119,7 @@ class Survey:
             self._dead_letters[failure.reason] += 1
         for call in translation.calls:
             self._note_call(record, call)
-        self._requests.note(record, translation.calls)
+        self._requests.note(translation.calls)
 
     def _note_call(self, record: Record, call: Prepared) -> None:
         self._calls[call.source.kind] += 1

@@ -3,9 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from pipeline.customerio.sizes import travels_alone
-from pipeline.delivery.lanes import ALONE_KINDS, BATCH_OVERHEAD_BYTES, ITEM_OVERHEAD_BYTES, lane_of
-from pipeline.records import Record
+from pipeline.calls import CallKind
+from pipeline.delivery.lanes import ALONE_KINDS, BATCH_OVERHEAD_BYTES, ITEM_OVERHEAD_BYTES
 from pipeline.translation import Prepared
 
 
@@ -16,14 +15,15 @@ class RequestEstimate:
     sent before the next is read: the pipeline waits longer than that for a batch to fill.
     """
 
-    def __init__(self, *, max_bytes: int, max_items: int) -> None:
+    def __init__(self, *, max_bytes: int, max_items: int, identify_barrier: bool = True) -> None:
+        self._identify_barrier = identify_barrier
         self._max_bytes = max_bytes - BATCH_OVERHEAD_BYTES
         self._max_items = max_items
         self._bytes = 0
         self._items = 0
         self._singles = 0
-        self._turns = _Turns()
-        self._turns_at_once = _Turns()
+        self._turns = _Turns(identify_barrier)
+        self._turns_at_once = _Turns(identify_barrier)
         self._rounds: dict[int, list[int]] = {}
         self.most = 0
 
@@ -34,25 +34,24 @@ class RequestEstimate:
         by_bytes = -(-self._bytes // self._max_bytes)
         return self._singles + max(by_items, by_bytes, self._turns.most)
 
-    def note(self, record: Record, calls: Iterable[Prepared]) -> None:
+    def note(self, calls: Iterable[Prepared]) -> None:
         """Take note of the calls of a record."""
         for call in calls:
-            if travels_alone(call.payload):
+            if call.single:
                 self._singles += 1
                 self.most += 1
                 continue
             size = len(call.payload) + ITEM_OVERHEAD_BYTES
             self._items += 1
             self._bytes += size
-            lane = _lane(record, call)
-            self._turns.take(lane, call)
-            self._rounds.setdefault(self._turns_at_once.take(lane, call), []).append(size)
+            self._turns.take(call)
+            self._rounds.setdefault(self._turns_at_once.take(call), []).append(size)
 
     def send(self) -> None:
         """Count the requests for everything noted since the last time."""
         self.most += sum(self._batches(sizes) for sizes in self._rounds.values())
         self._rounds.clear()
-        self._turns_at_once = _Turns()
+        self._turns_at_once = _Turns(self._identify_barrier)
 
     def _batches(self, sizes: Iterable[int]) -> int:
         batches, items, room = 0, self._max_items, 0
@@ -65,24 +64,30 @@ class RequestEstimate:
 
 
 class _Turns:
-    """How many requests the calls of one lane need one after the other: an erasing call shares none with the others."""
+    """How many requests the calls of one lane need one after the other.
 
-    def __init__(self) -> None:
+    An erasing call shares none with its neighbours, and with the barrier nothing follows an identify in the same one.
+    """
+
+    def __init__(self, identify_barrier: bool) -> None:
+        self._identify_barrier = identify_barrier
         self._turn: Counter[int] = Counter()
-        self._was_alone: dict[int, bool] = {}
+        self._last: dict[int, CallKind] = {}
         self.most = 0
 
-    def take(self, lane: int, call: Prepared) -> int:
-        """Return in which turn of its lane a call goes, counting from 1."""
-        alone = call.source.kind in ALONE_KINDS
-        if alone or self._was_alone.get(lane, True):
-            self._turn[lane] += 1
-            self.most = max(self.most, self._turn[lane])
-        self._was_alone[lane] = alone
-        return self._turn[lane]
+    def take(self, call: Prepared) -> int:
+        """Return in which turn of its lanes a call goes, counting from 1."""
+        turn = max(
+            (self._turn[lane] + self._is_apart(lane, call.source.kind) for lane in call.lanes), default=1
+        )
+        for lane in call.lanes:
+            self._turn[lane], self._last[lane] = turn, call.source.kind
+        self.most = max(self.most, turn)
+        return turn
 
-
-def _lane(record: Record, call: Prepared) -> int:
-    if call.identity is not None:
-        return lane_of(call.identity.lane_key)
-    return lane_of(record.key if record.key is not None else str(record.topic_partition))
+    def _is_apart(self, lane: int, kind: CallKind) -> bool:
+        """Tell whether a call cannot share a request with the one before it in its lane."""
+        last = self._last.get(lane)
+        if last is None or last in ALONE_KINDS or kind in ALONE_KINDS:
+            return True
+        return self._identify_barrier and last is CallKind.IDENTIFY and kind is not CallKind.IDENTIFY

@@ -9,19 +9,13 @@ from typing import Any, Protocol
 import orjson
 
 from pipeline.calls import COUNTED_KINDS, IRREVERSIBLE_KINDS, CallFailure, CallKind, Identity, IdentityKind
+from pipeline.decode import SchemaPending
 from pipeline.event_id import derived_event_id
 from pipeline.records import Record
 from pipeline.replay.choices import Choices
 from pipeline.replay.erasures import ERASING_KINDS, Erasures
+from pipeline.replay.patience import Translator
 from pipeline.translation import Prepared, Translation
-
-
-class Translator(Protocol):
-    """Record in, operations out."""
-
-    def translate(self, record: Record) -> Translation:
-        """Return what becomes of a record; never raises."""
-        ...
 
 
 class Folder(Protocol):
@@ -68,10 +62,10 @@ class Sieve:
         self.irreversible: Counter[CallKind] = Counter()
         self._rewrite = _rewriter(choices, now)
 
-    def translate(self, record: Record) -> Translation:
+    def translate(self, record: Record) -> Translation | SchemaPending:
         """Return what of a record is to be sent; what is left out counts as dropped."""
         made = self._translator.translate(record)
-        if not made.calls and not made.failures:
+        if isinstance(made, SchemaPending) or not (made.calls or made.failures):
             return made
         calls = []
         for index, call in enumerate(made.calls):

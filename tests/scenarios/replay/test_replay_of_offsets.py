@@ -9,26 +9,21 @@ import pytest
 from pipeline.records import Record
 from tests.servers.embedded import EmbeddedBrokerProcess
 from tests.servers.pipeline import write_configuration
-from tests.servers.replay import replay
+from tests.servers.replay import Done, replay
 from tests.servers.sandbox import SandboxThread
 from tests.servers.shop_topic import expectations, write_shop
 
 RECORDS = 1_200
 PARTITIONS = 3
-_topics = count(1)
-
-
-@pytest.fixture
-def sandbox() -> Iterator[SandboxThread]:
-    with SandboxThread() as sandbox:
-        yield sandbox
+_names = count(1)
 
 
 class Shop:
-    """A topic with a shop's records, and the configuration of the pipeline that reads it."""
+    """A topic with a shop's records, the pipeline that reads it and the sandbox that it sends to."""
 
     def __init__(self, broker: EmbeddedBrokerProcess, sandbox: SandboxThread, folder: Path) -> None:
-        self.topic = f"replayed-{next(_topics)}"
+        self.topic = "replayed-shop"
+        self.sandbox = sandbox
         broker.create_topic(self.topic, PARTITIONS)
         self.records = write_shop(
             broker.bootstrap_servers, self.topic, RECORDS, people=60, partitions=PARTITIONS
@@ -37,6 +32,9 @@ class Shop:
             folder, bootstrap_servers=broker.bootstrap_servers, topic=self.topic, base_url=sandbox.base_url
         )
 
+    def replay(self, *arguments: str) -> Done:
+        return replay(self.configuration, *arguments)
+
     def between(self, partition: int, start: int, end: int) -> list[Record]:
         return [r for r in self.records if r.partition == partition and start <= r.offset < end]
 
@@ -44,70 +42,84 @@ class Shop:
         return 1 + max(r.offset for r in self.records if r.partition == partition)
 
 
+@pytest.fixture(scope="module")
+def open_shop(
+    embedded_broker: EmbeddedBrokerProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shop]:
+    with SandboxThread() as sandbox:
+        yield Shop(embedded_broker, sandbox, tmp_path_factory.mktemp("shop"))
+
+
 @pytest.fixture
-def shop(embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxThread, tmp_path: Path) -> Shop:
-    return Shop(embedded_broker, sandbox, tmp_path)
+def shop(open_shop: Shop) -> Shop:
+    open_shop.sandbox.reset()
+    return open_shop
+
+
+@pytest.fixture
+def name() -> str:
+    return f"replay-{next(_names)}"
 
 
 ALL = ("--allow-irreversible", "--include-erased", "--allow-campaigns")
 
 
 def test_everything_from_the_earliest_record_is_sent_as_the_live_pipeline_would(
-    shop: Shop, sandbox: SandboxThread
+    shop: Shop, name: str
 ) -> None:
-    done = replay(shop.configuration, "--from", "earliest", *ALL)
+    done = shop.replay("--from", "earliest", "--name", name, *ALL)
     assert done.status == 0, done.errors
     expected = expectations(shop.records)
-    assert set(sandbox.event_ids()) == expected.event_ids
-    assert sum(sandbox.counts()["calls"].values()) == expected.calls
+    assert set(shop.sandbox.event_ids()) == expected.event_ids
+    assert sum(shop.sandbox.counts()["calls"].values()) == expected.calls
     assert done.document["finished"] is True
     assert done.document["records"] == RECORDS
     assert sum(done.document["dead_letters"].values()) == len(expected.dead_letters)
 
 
-def test_a_range_of_each_partition_is_sent_and_nothing_else(shop: Shop, sandbox: SandboxThread) -> None:
-    done = replay(
-        shop.configuration, "--from", "0:50", "--from", "1:100", "--until", "0:150", "--until", "1:120",
+def test_a_range_of_each_partition_is_sent_and_nothing_else(shop: Shop, name: str) -> None:
+    done = shop.replay(
+        "--name", name, "--from", "0:50", "--from", "1:100", "--until", "0:150", "--until", "1:120",
         "--partitions", "0-1", *ALL,
     )  # fmt: skip
     assert done.status == 0, done.errors
     expected = expectations([*shop.between(0, 50, 150), *shop.between(1, 100, 120)])
-    assert set(sandbox.event_ids()) == expected.event_ids
-    assert sum(sandbox.counts()["calls"].values()) == expected.calls
+    assert set(shop.sandbox.event_ids()) == expected.event_ids
+    assert sum(shop.sandbox.counts()["calls"].values()) == expected.calls
 
 
 def test_the_chosen_offsets_are_shown_before_anything_is_sent(shop: Shop) -> None:
-    done = replay(shop.configuration, "--from", "0:50", "--until", "0:150", "--partitions", "0", "--dry-run")
+    done = shop.replay("--from", "0:50", "--until", "0:150", "--partitions", "0", "--dry-run")
     assert done.status == 0, done.errors
     assert f"{shop.topic}/0" in done.errors
     assert "50" in done.errors
     assert "150" in done.errors
 
 
-def test_a_finished_replay_says_so_and_sends_nothing_more(shop: Shop, sandbox: SandboxThread) -> None:
-    assert replay(shop.configuration, "--from", "earliest", *ALL).status == 0
-    calls = sandbox.counts()["calls"]
-    again = replay(shop.configuration, "--from", "earliest", *ALL)
+def test_a_finished_replay_says_so_and_sends_nothing_more(shop: Shop, name: str) -> None:
+    assert shop.replay("--from", "earliest", "--name", name, *ALL).status == 0
+    calls = shop.sandbox.counts()["calls"]
+    again = shop.replay("--from", "earliest", "--name", name, *ALL)
     assert again.status == 0
     assert "is finished" in again.errors
-    assert sandbox.counts()["calls"] == calls
+    assert shop.sandbox.counts()["calls"] == calls
 
 
-def test_restart_begins_again_and_counts_nothing_twice(shop: Shop, sandbox: SandboxThread) -> None:
-    assert replay(shop.configuration, "--from", "earliest", *ALL).status == 0
-    again = replay(shop.configuration, "--from", "earliest", "--restart", *ALL)
+def test_restart_begins_again_and_counts_nothing_twice(shop: Shop, name: str) -> None:
+    assert shop.replay("--from", "earliest", "--name", name, *ALL).status == 0
+    again = shop.replay("--from", "earliest", "--name", name, "--restart", *ALL)
     assert again.status == 0, again.errors
     assert again.document["records"] == RECORDS
     expected = expectations(shop.records)
-    assert sandbox.counts()["events_counted"] == len(expected.event_ids)
+    assert shop.sandbox.counts()["events_counted"] == len(expected.event_ids)
 
 
-def test_two_names_are_two_replays(shop: Shop) -> None:
-    for name in ("a", "b"):
-        done = replay(shop.configuration, "--from", "0:0", "--partitions", "0", "--name", name, *ALL)
+def test_two_names_are_two_replays(shop: Shop, name: str) -> None:
+    for each in (f"{name}-a", f"{name}-b"):
+        done = shop.replay("--from", "0:0", "--partitions", "0", "--name", each, *ALL)
         assert done.status == 0, done.errors
         assert done.document["records"] == shop.end_of(0)
-        assert done.document["name"] == name
+        assert done.document["name"] == each
 
 
 @pytest.mark.parametrize(
@@ -130,7 +142,7 @@ def test_two_names_are_two_replays(shop: Shop) -> None:
     ],
 )
 def test_bad_input_gets_one_clear_sentence(shop: Shop, arguments: tuple[str, ...], complaint: str) -> None:
-    done = replay(shop.configuration, *arguments)
+    done = shop.replay(*arguments, "--name", "bad-input")
     assert done.status == 2, done.errors
     assert complaint in done.errors
     assert "Traceback" not in done.errors

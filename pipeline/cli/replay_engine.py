@@ -1,0 +1,122 @@
+"""The engine of a replay: that of the live pipeline, between a source with an end and a sieve."""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+
+from rich.console import Console
+
+from pipeline.cli import assembly
+from pipeline.cli.replay_arguments import ReplayArguments
+from pipeline.cli.replay_display import moving
+from pipeline.cli.replay_settings import sent_to
+from pipeline.clock import SystemClock
+from pipeline.config import Settings
+from pipeline.customerio.credentials import Credentials
+from pipeline.deadletters.file import FileDeadLetters
+from pipeline.deadletters.keeper import DeadLetterKeeper, FailureLimits
+from pipeline.delivery.lanes import Lanes
+from pipeline.delivery.lease import Lease
+from pipeline.engine import Engine
+from pipeline.kafka.replay_reader import RangeReader
+from pipeline.kafka.replay_source import Progress, ReplaySource
+from pipeline.ports import Sender
+from pipeline.replay.outlets import CountedDeadLetters, FileSender
+from pipeline.replay.resume import STALE_AFTER_S
+from pipeline.replay.sieve import Sieve
+from pipeline.replay.summary import Summary
+from pipeline.replay.views import RunView
+from pipeline.sandbox import SandboxServer
+from pipeline.tally import Tally
+
+LINGER_S = 1.0
+"""A replay is in no hurry: its calls wait this long for their batches to fill."""
+SANDBOX_CREDENTIALS = Credentials("replay", "replay")
+
+
+def run_engine(
+    *,
+    arguments: ReplayArguments,
+    settings: Settings,
+    reader: RangeReader,
+    progress: Progress,
+    sieve: Sieve,
+    stop: Callable[[], bool],
+    console: Console,
+    name: str | None,
+) -> Summary:
+    """Send everything of the reader's ranges that the sieve lets through, until `stop` says so.
+
+    Raises:
+        PipelineError: Kafka or Customer.io refuse for good, or another process has taken the replay over.
+    """
+    tally, clock, started = Tally(), SystemClock(), time.monotonic()
+    source = ReplaySource(reader, progress)
+    lease = Lease(STALE_AFTER_S / 2, doubt_s=0.0)  # whoever takes over waits for twice as long
+
+    def is_done() -> bool:
+        return source.exhausted and tally.settled.total() >= tally.records.total()
+
+    with ExitStack() as closing:
+        receiver = _receiver(arguments, settings, closing)
+        engine = Engine(
+            source=source,
+            sender=_sender(arguments, receiver, tally, lease, clock),
+            dead_letters=_dead_letters(arguments, settings, tally, clock),
+            translator=sieve,
+            lanes=_lanes(settings),
+            lease=lease,
+            clock=clock,
+            tally=tally,
+            options=assembly._engine_options(settings),
+        )
+        view = RunView(reader.ranges, reader.positions, tally, sieve.left_out)
+        with moving(console, view.line, view.table):
+            engine.run(lambda: stop() or is_done())
+    seconds = time.monotonic() - started
+    return Summary.of(name, tally, sieve.left_out, finished=is_done(), seconds=seconds)
+
+
+def _receiver(arguments: ReplayArguments, settings: Settings, closing: ExitStack) -> Settings:
+    """Return the settings with the sandbox in Customer.io's place, where one was asked for."""
+    if arguments.sandbox is None:
+        return settings
+    if arguments.sandbox != "own":
+        return sent_to(settings, arguments.sandbox, assembly._credentials(settings)())
+    sandbox = closing.enter_context(SandboxServer(SANDBOX_CREDENTIALS))
+    return sent_to(settings, sandbox.base_url, SANDBOX_CREDENTIALS)
+
+
+def _sender(
+    arguments: ReplayArguments, settings: Settings, tally: Tally, lease: Lease, clock: SystemClock
+) -> Sender:
+    if arguments.output is not None:
+        return FileSender(arguments.output)
+    return assembly._sender(
+        settings,
+        assembly._credentials(settings),
+        tally,
+        clock,
+        may_send=lambda: lease.holds(clock.monotonic()),
+    )
+
+
+def _dead_letters(
+    arguments: ReplayArguments, settings: Settings, tally: Tally, clock: SystemClock
+) -> DeadLetterKeeper:
+    if arguments.is_trial:
+        return DeadLetterKeeper(CountedDeadLetters(), FailureLimits(share=None), clock, tally)
+    # Somebody is watching: at the limit a replay ends and says why, where the live pipeline may wait.
+    limits = replace(assembly._failure_limits(settings), action="stop")
+    return DeadLetterKeeper(FileDeadLetters(settings.deadletters.file), limits, clock, tally)
+
+
+def _lanes(settings: Settings) -> Lanes:
+    delivery = settings.delivery
+    return Lanes(
+        max_bytes=delivery.batch_max_bytes,
+        max_items=delivery.batch_max_items,
+        linger_s=LINGER_S,
+        identify_barrier=delivery.identify_barrier,
+    )

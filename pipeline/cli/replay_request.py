@@ -1,0 +1,83 @@
+"""From the options of `replay` to what they mean."""
+
+from pipeline.cli.replay_arguments import ReplayArguments
+from pipeline.errors import ConfigurationError
+from pipeline.mapping import RuleSet
+from pipeline.replay.bounds import parse_duration_s
+from pipeline.replay.choices import Choices, digest_of, mapping_digest, people_of, rule_ids
+from pipeline.replay.resume import Request
+
+
+def choices_of(arguments: ReplayArguments, rules: RuleSet) -> Choices:
+    """Return what was chosen.
+
+    Raises:
+        ConfigurationError: a rule, a person or a length of time is not what it should be.
+    """
+    older_than = arguments.older_than
+    return Choices(
+        rules=rule_ids(rules, [name for text in arguments.rules for name in text.split(",")]),
+        people=people_of(arguments.people),
+        campaign_window_s=parse_duration_s(arguments.campaign_window),
+        allow_campaigns=arguments.allow_campaigns,
+        older_than_s=None if older_than is None else parse_duration_s(older_than),
+        drop_recent=arguments.drop_recent,
+        allow_irreversible=arguments.allow_irreversible,
+        include_erased=arguments.include_erased,
+        fold_identifies=arguments.identify == "fold",
+        identify_as_of_now=arguments.as_of == "now",
+        as_new=arguments.as_new,
+    )
+
+
+def request_of(
+    arguments: ReplayArguments, name: str, topic: str, choices: Choices, rules: RuleSet
+) -> Request:
+    """Return what is asked of a name."""
+    return Request(
+        name,
+        bounds_digest(arguments, topic) if arguments.has_bounds else None,
+        choices.digest,
+        mapping_digest(rules),
+        restart=arguments.restart,
+        take_over=arguments.take_over,
+        accept_mapping=arguments.accept_mapping,
+    )
+
+
+def bounds_digest(arguments: ReplayArguments, topic: str) -> str:
+    """Return a short text that changes with what is to be read."""
+    partitions = sorted(set(partitions_of(arguments.partitions)))
+    return digest_of([topic, sorted(arguments.begin), sorted(arguments.until), partitions])
+
+
+def partitions_of(text: str | None) -> tuple[int, ...]:
+    """Read `0,2-4`; nothing means all.
+
+    Raises:
+        ConfigurationError: it means nothing.
+    """
+    numbers: list[int] = []
+    for part in (text or "").split(",") if text else ():
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise ConfigurationError(f"--partitions {text!r}: write numbers and ranges, such as 0,2-4")
+        numbers += range(int(first), int(last or first) + 1)
+    return tuple(numbers)
+
+
+def sample_of(text: str | None) -> float:
+    """Read `1%` or `0.01`; nothing means everything.
+
+    Raises:
+        ConfigurationError: it is no part of a whole.
+    """
+    if text is None:
+        return 1.0
+    try:
+        part = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        part = 0.0
+    if not 0 < part <= 1:
+        raise ConfigurationError(f"--sample {text!r}: write a part such as 1% or 0.01")
+    return part

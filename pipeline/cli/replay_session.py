@@ -1,0 +1,214 @@
+"""One replay from the question to the summary: plan, progress, look-ahead, bill, guards, and the run."""
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+
+from rich.console import Console
+
+from pipeline.cli import assembly
+from pipeline.cli.replay_arguments import ReplayArguments
+from pipeline.cli.replay_display import moving
+from pipeline.cli.replay_engine import run_engine
+from pipeline.cli.replay_request import bounds_digest, choices_of, partitions_of, request_of, sample_of
+from pipeline.cli.replay_settings import topic_of
+from pipeline.clock import SystemClock
+from pipeline.config import Settings
+from pipeline.kafka.replay_lookup import TopicLookup
+from pipeline.kafka.replay_progress import Mark, ProgressStore, group_of
+from pipeline.kafka.replay_ranges import ReplayRange
+from pipeline.kafka.replay_reader import RangeReader, read_ranges
+from pipeline.mapping import load_rules
+from pipeline.records import Record, TopicPartition
+from pipeline.replay.bill import Bill, Survey
+from pipeline.replay.bounds import parse_bounds
+from pipeline.replay.choices import mapping_digest
+from pipeline.replay.erasures import Erasures, can_erase
+from pipeline.replay.guards import check_campaigns
+from pipeline.replay.outlets import UnkeptProgress
+from pipeline.replay.patience import translated
+from pipeline.replay.plan import make_plan
+from pipeline.replay.requests import RequestEstimate
+from pipeline.replay.resume import Finished, GoOn, decide, has_ended, this_process
+from pipeline.replay.sieve import Sieve
+from pipeline.replay.summary import Summary
+from pipeline.replay.views import Reading, bill_table, plan_table
+
+AS_NEW_WARNING = (
+    "--as-new gives every event another id: Customer.io counts each of them as new, also those that it has had before"
+    " from these records. Use it for a workspace that has never seen them, or to count them again on purpose."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be done: ranges, where each stands, and what the partitions hold now."""
+
+    ranges: Mapping[TopicPartition, ReplayRange]
+    positions: Mapping[TopicPartition, int]
+    held: Mapping[TopicPartition, tuple[int, int]]
+    bounds: str
+
+    @property
+    def left(self) -> dict[TopicPartition, ReplayRange]:
+        """The ranges from where they stand."""
+        return {name: replace(each, start=self.positions[name]) for name, each in self.ranges.items()}
+
+    @property
+    def left_and_behind(self) -> dict[TopicPartition, ReplayRange]:
+        """Everything from where the ranges stand to the ends of their partitions."""
+        return {
+            name: ReplayRange(self.positions[name], max(each.end, self.held[name][1]))
+            for name, each in self.ranges.items()
+        }
+
+
+class Session:
+    """A replay with its settings. `stop` is asked often; `console` shows what happens.
+
+    Raises:
+        ConfigurationError: the mapping or an option is wrong.
+    """
+
+    def __init__(
+        self, arguments: ReplayArguments, settings: Settings, stop: Callable[[], bool], console: Console
+    ) -> None:
+        self._arguments, self._settings, self._stop = arguments, settings, stop
+        self._console = console
+        self._now = time.time()
+        self._topic = topic_of(arguments, settings)
+        self._rules = load_rules(settings.mapping.files, limits=assembly._mapping_limits(settings))
+        self._translator = assembly._translator(settings, self._rules, SystemClock())
+        self._choices = choices_of(arguments, self._rules)
+        self._kafka = assembly._kafka_options(settings)
+        self.name = arguments.name or self._topic
+
+    def run(self) -> Bill | Summary | Finished | None:
+        """Do all of it; None when it was stopped before anything was sent.
+
+        Raises:
+            PipelineError: with what is wrong and what to do.
+        """
+        with ExitStack() as open_things:
+            store = None if self._arguments.is_trial else self._store(open_things)
+            work = self._work(store)
+            if isinstance(work, Finished):
+                return work
+            self._show(work)
+            erasures = self._look_ahead(work)
+            bill = self._bill(work, erasures)
+            if bill is not None and not self._stop():
+                self._console.print(bill_table(bill))
+            if self._stop() or self._arguments.dry_run:
+                return None if self._stop() else bill
+            if bill is not None:
+                check_campaigns(bill, self._choices)
+            if store is not None:
+                store.begin(self._mark(work), work.ranges, work.positions)
+            return self._send(work, store, Sieve(self._translator, self._choices, self._now, erasures))
+
+    def _store(self, open_things: ExitStack) -> ProgressStore:
+        group = group_of(self._settings.kafka.group_id, self.name)
+        return open_things.enter_context(
+            closing(ProgressStore(replace(self._kafka, group_id=group), time.time))
+        )
+
+    def _work(self, store: ProgressStore | None) -> Work | Finished:
+        arguments = self._arguments
+        request = request_of(arguments, self.name, self._topic, self._choices, self._rules)
+        with TopicLookup(self._kafka) as lookup:
+            names = [TopicPartition(self._topic, number) for number in lookup.partitions(self._topic)]
+            kept = None if store is None else store.load(names)
+            decision = decide(request, kept, self._now, has_ended)
+            if isinstance(decision, Finished):
+                return decision
+            if isinstance(decision, GoOn):
+                held = {name: lookup.watermarks(name) for name in names}
+                return Work(decision.ranges, decision.positions, held, decision.bounds)
+            plan = make_plan(
+                lookup,
+                self._topic,
+                parse_bounds("--from", arguments.begin, self._now),
+                parse_bounds("--until", arguments.until, self._now),
+                partitions_of(arguments.partitions),
+            )
+        starts = {name: each.start for name, each in plan.ranges.items()}
+        return Work(plan.ranges, starts, plan.held, bounds_digest(arguments, self._topic))
+
+    def _show(self, work: Work) -> None:
+        self._console.print(f"Replay of {self._topic}", highlight=False)
+        self._console.print(plan_table(work.ranges, work.positions))
+        if self._arguments.as_new is not None:
+            self._console.print(AS_NEW_WARNING, style="yellow", highlight=False)
+
+    def _look_ahead(self, work: Work) -> Erasures | None:
+        """Find out who is erased later, where any rule erases."""
+        if self._choices.include_erased or not can_erase(self._rules):
+            return None
+        erasures = Erasures()
+
+        def note(records: list[Record]) -> None:
+            for record in records:
+                erasures.note(record, translated(self._translator, record))
+
+        self._read("looking ahead for people erased later", work.left_and_behind, note)
+        return erasures
+
+    def _bill(self, work: Work, erasures: Erasures | None) -> Bill | None:
+        """Count what would be sent, where it was asked for or a guard must know."""
+        choices, arguments = self._choices, self._arguments
+        decided = choices.allow_campaigns or choices.drop_recent or arguments.is_trial
+        if decided and not arguments.dry_run:
+            return None
+        delivery = self._settings.delivery
+        rate = delivery.rate
+        survey = Survey(
+            Sieve(self._translator, choices, self._now, erasures),
+            RequestEstimate(
+                max_bytes=delivery.batch_max_bytes,
+                max_items=delivery.batch_max_items,
+                identify_barrier=delivery.identify_barrier,
+            ),
+            now=self._now,
+            window_s=choices.campaign_window_s,
+            rate_per_s=rate.requests_per_second * rate.share,
+            sample=sample_of(arguments.sample),
+        )
+        self._read("counting", work.left, survey.note)
+        return survey.bill()
+
+    def _read(
+        self, what: str, ranges: Mapping[TopicPartition, ReplayRange], note: Callable[[list[Record]], None]
+    ) -> None:
+        reading = Reading(what, ranges)
+        with moving(self._console, reading.line):
+            for records in read_ranges(self._kafka, ranges, stop=self._stop):
+                note(records)
+                reading.add(records)
+
+    def _send(self, work: Work, store: ProgressStore | None, sieve: Sieve) -> Summary:
+        return run_engine(
+            arguments=self._arguments,
+            settings=self._settings,
+            reader=RangeReader(self._kafka, work.ranges, work.positions),
+            progress=UnkeptProgress() if store is None else store,
+            sieve=sieve,
+            stop=self._stop,
+            console=self._console,
+            name=None if store is None else self.name,
+        )
+
+    def _mark(self, work: Work) -> Mark:
+        now_ms = int(time.time() * 1000)
+        return Mark(
+            run=uuid.uuid4().hex,
+            started_ms=now_ms,
+            owner=this_process(),
+            heartbeat_ms=now_ms,
+            bounds=work.bounds,
+            options=self._choices.digest,
+            mapping=mapping_digest(self._rules),
+            partitions=len(work.ranges),
+        )

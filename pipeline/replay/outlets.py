@@ -1,0 +1,93 @@
+"""Where the calls of a replay go when they do not go to Customer.io, and progress that nobody keeps."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from pipeline.deadletters.entry import DeadLetter
+from pipeline.delivery.batch import CONFIRMED, Batch, BatchResult
+from pipeline.delivery.open_record import OpenRecord
+from pipeline.errors import ConfigurationError
+from pipeline.ports import CommitResult, SendLimits
+from pipeline.records import TopicPartition
+
+
+class FileSender:
+    """A `Sender` that writes each call as a line of JSON, in the words of Customer.io's v2 API.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
+
+    capacity = 1
+    held: str | None = None
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._results: list[BatchResult] = []
+        try:
+            self._file: IO[bytes] = path.open("wb")
+        except OSError as error:
+            raise ConfigurationError(f"--output: cannot write {path}: {error.strerror}") from None
+
+    def set_share(self, share: float) -> None:
+        """See `Sender.set_share`. A file takes everything."""
+
+    @property
+    def limits(self) -> SendLimits:
+        """See `Sender.limits`."""
+        return SendLimits(math.inf, self.capacity)
+
+    def submit(self, batch: Batch) -> None:
+        """See `Sender.submit`."""
+        try:
+            self._file.writelines(operation.payload + b"\n" for operation in batch.operations)
+        except OSError as error:
+            raise ConfigurationError(f"--output: cannot write {self._path}: {error.strerror}") from None
+        self._results.append(BatchResult(batch, [CONFIRMED] * len(batch.operations)))
+
+    def results(self, timeout_s: float) -> Sequence[BatchResult]:  # noqa: ARG002 - nothing is ever waited for
+        """See `Sender.results`."""
+        found, self._results = self._results, []
+        return found
+
+    def abandon(self, batches: Collection[int]) -> None:
+        """See `Sender.abandon`. What is written stays written."""
+
+    def close(self) -> None:
+        """See `Sender.close`."""
+        self._file.close()
+
+
+class CountedDeadLetters:
+    """A `DeadLetterStore` for trial runs: the engine's tally counts the entries, and nothing is kept."""
+
+    def __init__(self) -> None:
+        self._records: list[OpenRecord] = []
+
+    def write(self, entry: DeadLetter, record: OpenRecord) -> None:  # noqa: ARG002 - counted by the engine
+        """See `DeadLetterStore.write`."""
+        self._records.append(record)
+
+    def flush(self) -> Sequence[OpenRecord]:
+        """See `DeadLetterStore.flush`."""
+        settled, self._records = self._records, []
+        return settled
+
+    def close(self) -> None:
+        """See `DeadLetterStore.close`."""
+
+
+class UnkeptProgress:
+    """Progress of a trial run: it always begins at the beginning."""
+
+    def keep(self, offsets: Mapping[TopicPartition, int]) -> CommitResult:
+        """Take note of nothing."""
+        return CommitResult(dict(offsets))
+
+    def beat(self) -> None:
+        """Nobody watches."""
+
+    def release(self) -> None:
+        """Nothing is held."""
