@@ -5,6 +5,7 @@ request is never sent a second time behind our back, redirects are not followed,
 certificate authorities come from the environment.
 """
 
+import ssl
 from collections.abc import AsyncIterator
 from urllib.request import getproxies, proxy_bypass
 
@@ -25,6 +26,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         """Prepare; connections belong to the loop of the first request."""
         self._max_connections = max_connections
         self._session: aiohttp.ClientSession | None = None
+        self._tls_context: ssl.SSLContext | None = None
         self._proxies: dict[tuple[str, str], str | None] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -43,6 +45,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 data=await request.aread(),
                 allow_redirects=False,
                 proxy=self._proxy_for(request.url),
+                ssl=self._tls() if request.url.scheme == "https" else True,
             )
         except _NEVER_SENT as error:
             raise httpx.ConnectError("no connection", request=request) from error
@@ -58,6 +61,12 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             await self._session.close()
             self._session = None
 
+    def _tls(self) -> ssl.SSLContext:
+        """Return httpx's TLS settings: certifi's authorities, or those of the environment."""
+        if self._tls_context is None:
+            self._tls_context = httpx.create_ssl_context()
+        return self._tls_context
+
     def _proxy_for(self, url: httpx.URL) -> str | None:
         """Return the environment's proxy for a host, looked up once.
 
@@ -72,7 +81,6 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         connector = aiohttp.TCPConnector(
             limit=self._max_connections,
             keepalive_timeout=KEEPALIVE_EXPIRY_S,
-            ssl=httpx.create_ssl_context(),
         )
         session = aiohttp.ClientSession(
             connector=connector,

@@ -22,7 +22,7 @@ SHOTS = Path(__file__).parents[2] / ".cache" / "screenshots"
 SCRIPT = "<script>document.title='owned'</script>"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def sandbox() -> Iterator[SandboxThread]:
     """A sandbox in which a little has happened."""
     relation = [
