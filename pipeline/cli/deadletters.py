@@ -203,7 +203,11 @@ def retry(
 
 def _show_preview(courses: Any, calls: Any, *, as_json: bool) -> None:
     if as_json:
-        click.echo(orjson.dumps({"dry_run": True, "dead_letters": dict(courses), "calls": dict(calls)}))
+        click.echo(
+            orjson.dumps(
+                {"dry_run": True, "dead_letters": courses, "calls": calls}, option=orjson.OPT_NON_STR_KEYS
+            )
+        )
         return
     total, sent = courses.total(), courses["send"]
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(calls.items())) or "none"
