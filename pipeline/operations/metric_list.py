@@ -42,6 +42,11 @@ GAUGES = (
     Metric("cio_pipeline_open_bytes", "Bytes of records and calls not settled."),
     Metric("cio_pipeline_waiting_calls", "Calls made and not on their way yet."),
     Metric("cio_pipeline_requests_in_flight", "Batches on their way to Customer.io."),
+    Metric("cio_pipeline_requests_in_flight_limit", "How many requests may be in flight at present."),
+    Metric(
+        "cio_pipeline_requests_per_second_limit",
+        "How many requests a second this process may make at present.",
+    ),
     Metric("cio_pipeline_partition_lag_records", "Records of the partition not settled yet.", _PARTITION),
     Metric(
         "cio_pipeline_partition_end_offset", "The end of the partition, as last told by Kafka.", _PARTITION

@@ -87,6 +87,8 @@ def _gauged(status: EngineStatus) -> dict[str, list[Sample]]:
         "cio_pipeline_open_bytes": [((), status.open_bytes)],
         "cio_pipeline_waiting_calls": [((), status.waiting_calls)],
         "cio_pipeline_requests_in_flight": [((), status.batches_in_flight)],
+        "cio_pipeline_requests_in_flight_limit": [((), status.requests_in_flight_limit)],
+        "cio_pipeline_requests_per_second_limit": [((), status.requests_per_second_limit)],
         "cio_pipeline_partition_lag_records": _known((p.topic_partition, p.lag) for p in partitions),
         "cio_pipeline_partition_end_offset": _known((p.topic_partition, p.end) for p in partitions),
         "cio_pipeline_partition_committed_offset": _known(

@@ -10,7 +10,7 @@ from pipeline.config import Settings
 from pipeline.config.reference import render
 
 PROJECT = Path(__file__).parents[2]
-UNITS = ("seconds", "milliseconds", "bytes", "kilobytes", "items", "records", "requests")
+UNITS = ("seconds", "milliseconds", "bytes", "kilobytes", "items", "records", "requests", "span", "second")
 
 
 def fields(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, FieldInfo]]:

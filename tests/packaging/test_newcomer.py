@@ -54,6 +54,7 @@ class Newcomer:
             "LC_ALL": "C.UTF-8",
         }
         self._stack = stack
+        self._running: list[subprocess.Popen[bytes]] = []
 
     def types(self, command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -77,7 +78,12 @@ class Newcomer:
                 stderr=output,
             )
         self._stack.callback(_end, process)
+        self._running.append(process)
         return process
+
+    @property
+    def has_what_it_started(self) -> bool:
+        return all(process.poll() in {None, -signal.SIGKILL} for process in self._running)
 
     def said(self, name: str) -> str:
         return (self.folder / f"{name}.txt").read_text("utf-8")
@@ -93,6 +99,7 @@ def wait_until(condition: Callable[[], Any], what: str, newcomer: Newcomer) -> N
     deadline = time.monotonic() + 60
     while not condition():
         said = "\n".join(file.read_text("utf-8") for file in newcomer.folder.glob("*.txt"))
+        assert newcomer.has_what_it_started, f"ended before {what}: {said}"
         assert time.monotonic() < deadline, f"no sign of {what}: {said}"
         time.sleep(0.05)
 
@@ -162,10 +169,12 @@ def test_the_path_leads_to_a_first_delivered_event(newcomer: Newcomer, broker: E
         "CIO_PIPELINE__ADMIN__LISTEN": admin,
         "CIO_PIPELINE__DELIVERY__COMMIT_INTERVAL_SECONDS": "0.2",
     }
-    typed.append("cio-pipeline run --config shop/pipeline.yaml")
-    pipeline = newcomer.starts("cio-pipeline run --config shop/pipeline.yaml", "run")
+    run = "cio-pipeline run --config shop/pipeline.yaml"
+    pipeline = newcomer.starts(run, "run")
+    typed.append(run)
     wait_until(lambda: is_ready(admin), "readiness", newcomer)
     wait_until(lambda: is_settled(newcomer), "the end of the topic", newcomer)
+    types("cio-pipeline check --config shop/pipeline.yaml")
     assert "ready (cio-pipeline" in newcomer.types("cio-pipeline status --config shop/pipeline.yaml").stdout
 
     people = httpx.get(f"{base_url}/_sandbox/people", trust_env=False).json()

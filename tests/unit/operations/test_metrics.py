@@ -42,6 +42,8 @@ def busy_status() -> EngineStatus:
         batches_in_flight=2,
         held="wrong credentials",
         paused=True,
+        requests_per_second_limit=120.5,
+        requests_in_flight_limit=6,
     )
 
 
@@ -87,6 +89,8 @@ def test_each_value_is_the_one_that_was_counted() -> None:
     assert values["cio_pipeline_open_bytes", ()] == 99
     assert values["cio_pipeline_waiting_calls", ()] == 3
     assert values["cio_pipeline_requests_in_flight", ()] == 2
+    assert values["cio_pipeline_requests_in_flight_limit", ()] == 6
+    assert values["cio_pipeline_requests_per_second_limit", ()] == 120.5
     assert values["cio_pipeline_partition_lag_records", partition] == 30
     assert values["cio_pipeline_partition_end_offset", partition] == 50
     assert values["cio_pipeline_partition_committed_offset", partition] == 20
