@@ -11,6 +11,7 @@ from pipeline.delivery.batch import Batch, Outcome
 from pipeline.delivery.lanes import Lanes
 from pipeline.delivery.lease import Lease
 from pipeline.engine import Engine, EngineOptions
+from pipeline.ports import Clock, DeadLetterStore, Sender, Source
 from pipeline.records import Record, TopicPartition
 from pipeline.tally import Tally
 from pipeline.translation import Translator
@@ -23,6 +24,33 @@ from tests.fakes.source import FakeSource
 
 P0 = TopicPartition("events", 0)
 P1 = TopicPartition("events", 1)
+
+
+def make_engine(
+    *,
+    source: Source,
+    sender: Sender,
+    store: DeadLetterStore,
+    clock: Clock,
+    tally: Tally | None = None,
+    options: EngineOptions | None = None,
+    max_items: int = 10,
+    failure_limits: FailureLimits | None = None,
+    decode: Callable[[Record], Any] = decode_json,
+) -> Engine:
+    """Put an engine together that takes events at their word."""
+    tally = tally or Tally()
+    return Engine(
+        source=source,
+        sender=sender,
+        dead_letters=DeadLetterKeeper(store, failure_limits or FailureLimits(), clock, tally),
+        translator=Translator(ListMapper(), clock.now, decode=decode),
+        lanes=Lanes(max_bytes=475_000, max_items=max_items, linger_s=0.05),
+        lease=Lease(20.0, 5.0),
+        clock=clock,
+        tally=tally,
+        options=options or EngineOptions(),
+    )
 
 
 class Rig:
@@ -45,19 +73,16 @@ class Rig:
         self.sender = FakeSender(self.clock, answer, latency_s=latency_s)
         self.dead_letters = FakeDeadLetters()
         self.tally = Tally()
-        self.lease = Lease(20.0, 5.0)
-        self.engine = Engine(
+        self.engine = make_engine(
             source=self.source,
             sender=self.sender,
-            dead_letters=DeadLetterKeeper(
-                self.dead_letters, failure_limits or FailureLimits(), self.clock, self.tally
-            ),
-            translator=Translator(ListMapper(), self.clock.now, decode=decode),
-            lanes=Lanes(max_bytes=475_000, max_items=max_items, linger_s=0.05),
-            lease=self.lease,
+            store=self.dead_letters,
             clock=self.clock,
             tally=self.tally,
-            options=options or EngineOptions(),
+            options=options,
+            max_items=max_items,
+            failure_limits=failure_limits,
+            decode=decode,
         )
 
     def append(self, *calls: list[str], partition: int = 0) -> Record:

@@ -12,10 +12,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from pipeline.backpressure import OpenLimits
 from pipeline.calls import Reason
 from pipeline.decode import SchemaPending, decode_json
 from pipeline.delivery.batch import CONFIRMED, Batch, Confirmed, Failed, Operation, Outcome
-from pipeline.backpressure import OpenLimits
 from pipeline.engine import EngineOptions
 from pipeline.records import Record
 from tests.engine_made import P0, P1, Rig, call

@@ -211,9 +211,9 @@ def test_a_destroy_never_travels_with_another_call_of_its_person() -> None:
         anns = [op for op in batch.operations if op.identity and op.identity.value == "ann"]
         assert len(anns) == 1 or all(op.kind is CallKind.TRACK for op in anns)
     order = [
-        op.source.name or op.kind.value
-        for b in rig.sender.sent
-        for op in b.operations
-        if op.identity.value == "ann"
-    ]  # type: ignore[union-attr]
+        operation.source.name or operation.kind.value
+        for batch in rig.sender.sent
+        for operation in batch.operations
+        if operation.identity and operation.identity.value == "ann"
+    ]
     assert order == ["a0", "destroy", "a1", "destroy", "a2", "destroy", "a3", "destroy", "a4", "destroy"]
