@@ -96,7 +96,9 @@ class Broker:
 
     def _java(self, main_class: str, *arguments: str) -> list[str]:
         options = [f"-Xmx{self._heap_mb}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
-        return ["java", *options, "-cp", class_path(), main_class, *arguments]
+        # A broker must not outlive a test run that crashes.
+        guard = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+        return [*guard, "java", *options, "-cp", class_path(), main_class, *arguments]
 
 
 class ApacheKafka:
