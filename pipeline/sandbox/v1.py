@@ -16,6 +16,7 @@ from pipeline.customerio.limits import (
 )
 from pipeline.customerio.values import utf8_length
 from pipeline.sandbox.replies import NO_CONTENT, OK, Reply, v1_error, v1_errors
+from pipeline.sandbox.validation import validate
 from pipeline.sandbox.workspace import Workspace
 
 Document = dict[str, Any]
@@ -33,15 +34,18 @@ def identify(workspace: Workspace, identifier: str, body: Document, now: float) 
     errors = _attribute_errors(identifier, attributes)
     if errors:
         return v1_errors(errors)
-    identified = OK
-    if attributes or not isinstance(relations, dict):
-        identified = _take(workspace, {**_person(identifier, "identify"), "attributes": attributes}, now)
-    if identified is not OK or not isinstance(relations, dict):
-        return identified
+    identified = {**_person(identifier, "identify"), "attributes": attributes}
+    if not isinstance(relations, dict):
+        return _take(workspace, identified, now)
     action = (
         "delete_relationships" if relations.get("action") == "delete_relationships" else "add_relationships"
     )
     relation = {**_person(identifier, action), "cio_relationships": relations.get("relationships")}
+    problem = validate(relation)
+    if attributes and problem is None:
+        reply = _take(workspace, identified, now)
+        if reply is not OK:
+            return reply
     return _take(workspace, relation, now)
 
 

@@ -203,3 +203,11 @@ def test_without_credentials_of_its_own_the_sandbox_takes_any_pair_but_not_none(
         bare = httpx.post(f"{sandbox.base_url}/api/v2/batch", content=b"{}", trust_env=False)
         assert bare.status_code == 401
     assert CREDENTIALS.site_id not in repr(CREDENTIALS)
+
+
+def test_an_identify_with_a_bad_relation_changes_nothing(sandbox: SandboxThread) -> None:
+    relations = {"action": "add_relationships", "relationships": [{}]}
+    with httpx.Client(base_url=sandbox.base_url, auth=("test-site", "test-key"), trust_env=False) as http:
+        refused = http.put("/api/v1/customers/42", json={"plan": "pro", "cio_relationships": relations})
+    assert refused.status_code == 400
+    assert sandbox.people() == []
