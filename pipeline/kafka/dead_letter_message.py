@@ -2,16 +2,23 @@
 
 Key and value are the original's. The original's headers come first, as they were; ours follow and begin with
 `cio.`, their values are text. The message's own timestamp is the time of writing, so that the topic's
-retention counts from there and not from the time of the original, which stands in `cio.timestamp_ms`.
+retention counts from there and not from the time of the original, which stands in `cio.timestamp_ms`. `cio.source`
+names the call for this program, `cio.call` for people.
+
+A resolution has no original: its value is its line of JSON, and its one header is `cio.resolution`.
 """
 
 import hashlib
 from typing import NamedTuple
 
+import orjson
+
 from pipeline import __version__
-from pipeline.deadletters.entry import DeadLetter
+from pipeline.deadletters.entry import DeadLetter, Resolution
+from pipeline.deadletters.json_lines import resolution_line
 
 PREFIX = "cio."
+RESOLUTION = f"{PREFIX}resolution"
 _POINTER_KEY_MAX_BYTES = 4_096
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -29,6 +36,11 @@ def whole(entry: DeadLetter) -> DeadLetterMessage:
     """Return the message that holds all of it."""
     record = entry.record
     return DeadLetterMessage(record.key, record.value, (*record.headers, *_ours(entry)))
+
+
+def resolution_message(resolution: Resolution) -> DeadLetterMessage:
+    """Return the message that ends a dead letter."""
+    return DeadLetterMessage(None, resolution_line(resolution), ((RESOLUTION, b"true"),))
 
 
 def pointer_to(entry: DeadLetter) -> DeadLetterMessage:
@@ -57,6 +69,7 @@ def _ours(entry: DeadLetter) -> Headers:
         "text": entry.text,
         "rule": source and source.rule,
         "call": source and str(source),
+        "source": source and orjson.dumps(tuple(source)).decode(),
         "element": source and source.element,
         "field": entry.field,
         "status": entry.status,

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from pipeline.deadletters.entry import DeadLetter
+from pipeline.deadletters.entry import DeadLetter, Resolution
 from pipeline.delivery.open_record import OpenRecord
 from pipeline.errors import ConfigurationError, DeadLettersUnavailableError
-from pipeline.kafka.dead_letter_message import DeadLetterMessage, pointer_to, whole
+from pipeline.kafka.dead_letter_message import DeadLetterMessage, pointer_to, resolution_message, whole
 from pipeline.kafka.options import PropertyValue
 from pipeline.kafka.settings import without_secrets
 from pipeline.ports import DeadLetterStore
@@ -48,10 +48,12 @@ class _Pending:
 
     __slots__ = ("entry", "error", "in_flight", "message", "overflowed", "record", "safe")
 
-    def __init__(self, entry: DeadLetter, record: OpenRecord) -> None:
+    def __init__(
+        self, message: DeadLetterMessage, record: OpenRecord, entry: DeadLetter | None = None
+    ) -> None:
         self.entry = entry
         self.record = record
-        self.message: DeadLetterMessage = whole(entry)
+        self.message = message
         self.in_flight = False
         self.safe = False
         self.overflowed = False
@@ -79,7 +81,11 @@ class KafkaDeadLetters:
 
     def write(self, entry: DeadLetter, record: OpenRecord) -> None:
         """Take an entry; the next flush makes it safe."""
-        self._pending.append(_Pending(entry, record))
+        self._pending.append(_Pending(whole(entry), record, entry))
+
+    def resolve(self, resolution: Resolution, record: OpenRecord) -> None:
+        """Take the end of a dead letter; the next flush makes it safe."""
+        self._pending.append(_Pending(resolution_message(resolution), record))
 
     def flush(self) -> Sequence[OpenRecord]:
         """Send what was taken since the last call and wait for the brokers to acknowledge it.
@@ -115,7 +121,7 @@ class KafkaDeadLetters:
     def _send_alone(self, pending: _Pending) -> None:
         """Send an entry once more by itself, since a batch is refused as a whole, and then a pointer to it."""
         self._send([pending])
-        if not pending.too_large:
+        if not pending.too_large or pending.entry is None:
             return
         if self._overflow is not None:
             if not pending.overflowed:
