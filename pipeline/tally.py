@@ -34,5 +34,7 @@ class Tally:
     """Records settled: skipped, delivered or safely dead-lettered."""
     commits: Counter[str] = field(default_factory=Counter)
     """Commits by result: `committed` or `refused`."""
+    reloads: Counter[str] = field(default_factory=Counter)
+    """Reloads of the mapping by result: `loaded` or `refused`."""
     clamped_timestamps: int = 0
     """Timestamps of the future that were set to now."""

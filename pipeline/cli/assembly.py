@@ -24,10 +24,14 @@ from pipeline.delivery.rate import RateLimit
 from pipeline.delivery.retry import RetryPolicy
 from pipeline.delivery.sender import ThreadedSender
 from pipeline.engine import STARTING, Engine, EngineOptions
+from pipeline.errors import ConfigurationError
+from pipeline.kafka.dead_letter_topic import DeadLetterTopicOptions, KafkaDeadLetters
 from pipeline.kafka.options import KafkaOptions
 from pipeline.kafka.source import KafkaSource
 from pipeline.mapping import MappingLimits, RuleSet, load_rules
+from pipeline.mapping.reload import load_tested_rules
 from pipeline.operations.admin import AdminServer, admin_application
+from pipeline.ports import DeadLetterStore
 from pipeline.status import EngineStatus
 from pipeline.tally import Tally
 from pipeline.translation import Translator
@@ -39,8 +43,14 @@ class Pipeline:
 
     engine: Engine
     tally: Tally
-    rules: RuleSet
+    translator: Translator
+    dead_letters: DeadLetterKeeper
     admin_address: str | None
+
+    def use_rules(self, rules: RuleSet) -> None:
+        """Map with other rules from the next record on; what failed under the old ones is forgotten."""
+        self.translator.mapper = rules
+        self.dead_letters.start_afresh()
 
 
 @contextmanager
@@ -51,20 +61,22 @@ def open_pipeline(settings: Settings) -> Iterator[Pipeline]:
         ConfigurationError: with what is wrong and what to do.
     """
     tally, clock, lease = Tally(), SystemClock(), _lease(settings)
-    rules = load_rules(settings.mapping.files, limits=_mapping_limits(settings))
+    translator = _translator(
+        settings, load_tested_rules(settings.mapping.files, limits=mapping_limits(settings)), clock
+    )
     credentials = _credentials(settings)
     credentials()  # an unreadable secret shows now and not at the first request
     engine: list[Engine] = []
     with ExitStack() as closing:
         admin = _start_admin(settings, tally, lambda: engine[0].status if engine else STARTING, closing)
+        store = FileDeadLetters(settings.deadletters.file)
+        dead_letters = DeadLetterKeeper(store, _failure_limits(settings), clock, tally)
         engine.append(
             Engine(
                 source=KafkaSource(_kafka_options(settings)),
-                dead_letters=DeadLetterKeeper(
-                    FileDeadLetters(settings.deadletters.file), _failure_limits(settings), clock, tally
-                ),
                 sender=_sender(settings, credentials, tally, clock, lambda: lease.holds(clock.monotonic())),
-                translator=_translator(settings, rules, clock),
+                dead_letters=dead_letters,
+                translator=translator,
                 lanes=_lanes(settings),
                 lease=lease,
                 clock=clock,
@@ -72,7 +84,7 @@ def open_pipeline(settings: Settings) -> Iterator[Pipeline]:
                 options=_engine_options(settings),
             )
         )
-        yield Pipeline(engine[0], tally, rules, admin)
+        yield Pipeline(engine[0], tally, translator, dead_letters, admin)
 
 
 @contextmanager
@@ -98,8 +110,38 @@ def open_translator(settings: Settings) -> Iterator[Translator]:
     Raises:
         ConfigurationError: a mapping file cannot be used.
     """
-    rules = load_rules(settings.mapping.files, limits=_mapping_limits(settings))
+    rules = load_rules(settings.mapping.files, limits=mapping_limits(settings))
     yield _translator(settings, rules, SystemClock())
+
+
+def dead_letter_topic_options(settings: Settings) -> DeadLetterTopicOptions:
+    """Return where the dead-letter topic is.
+
+    Raises:
+        ConfigurationError: the settings name none, or a secret file cannot be read.
+    """
+    if settings.deadletters.topic is None:
+        raise ConfigurationError("'deadletters.topic' is not set")
+    return DeadLetterTopicOptions(
+        bootstrap_servers=settings.kafka.bootstrap_servers,
+        topic=settings.deadletters.topic,
+        properties=settings.kafka.client_properties(),
+    )
+
+
+def dead_letter_topic(settings: Settings) -> KafkaDeadLetters:
+    """Open the dead-letter topic; what is too large for it goes to the file.
+
+    Raises:
+        ConfigurationError: the topic does not exist, or the client refuses a setting.
+    """
+    return KafkaDeadLetters(dead_letter_topic_options(settings), FileDeadLetters(settings.deadletters.file))
+
+
+def _dead_letter_store(settings: Settings) -> DeadLetterStore:
+    if settings.deadletters.topic is None:
+        return FileDeadLetters(settings.deadletters.file)
+    return dead_letter_topic(settings)
 
 
 def _start_admin(
@@ -220,7 +262,8 @@ def _engine_options(settings: Settings) -> EngineOptions:
     )
 
 
-def _mapping_limits(settings: Settings) -> MappingLimits:
+def mapping_limits(settings: Settings) -> MappingLimits:
+    """Return what the settings say about timestamps of the future."""
     timestamps = settings.timestamps
     return MappingLimits(
         future_tolerance_seconds=timestamps.future_tolerance_seconds,

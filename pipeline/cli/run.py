@@ -1,6 +1,7 @@
 """`cio-pipeline run`: the long-running consumer."""
 
 import os
+import time
 from pathlib import Path
 
 import click
@@ -19,11 +20,15 @@ from pipeline.cli.signals import StopRequest
     show_default=True,
     help="The configuration file. Environment variables such as CIO_PIPELINE__KAFKA__GROUP_ID go over it.",
 )
-def run(path: Path) -> int:
+@click.option(
+    "--watch", is_flag=True, help="Load the mapping files again whenever they change, as SIGHUP does."
+)
+def run(path: Path, watch: bool) -> int:
     """Deliver records from Kafka to Customer.io until told to stop.
 
     SIGTERM or Ctrl-C finishes what is under way, commits and leaves the group; a second one ends at once, and what
-    was under way is sent again at the next start.
+    was under way is sent again at the next start. SIGHUP loads the mapping files again; new rules must compile and
+    pass their tests, else the old ones stay in force.
     """
     stop = StopRequest()
     stop.listen()
@@ -31,6 +36,7 @@ def run(path: Path) -> int:
     import structlog  # noqa: PLC0415 - keeps `--help` fast
 
     from pipeline.cli.assembly import open_pipeline  # noqa: PLC0415
+    from pipeline.cli.reload import Reloader  # noqa: PLC0415
     from pipeline.config import load_settings  # noqa: PLC0415
     from pipeline.operations.logs import configure_logs  # noqa: PLC0415
 
@@ -43,9 +49,15 @@ def run(path: Path) -> int:
             version=__version__,
             topics=list(settings.kafka.topics),
             group=settings.kafka.group_id,
-            rules=len(pipeline.rules.rules),
             admin=pipeline.admin_address,
             process=os.getpid(),
         )
-        pipeline.engine.run(stop)
+        reloader = Reloader(pipeline, settings, watch=watch, monotonic=time.monotonic)
+        reloader.listen()
+
+        def is_over() -> bool:
+            reloader.check()
+            return stop()
+
+        pipeline.engine.run(is_over)
     return stop.status

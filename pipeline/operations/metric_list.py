@@ -30,6 +30,7 @@ COUNTERS = (
     Metric("cio_pipeline_request_bytes", "Bytes of request bodies sent."),
     Metric("cio_pipeline_request_seconds", "Seconds spent waiting for answers, all requests added up."),
     Metric("cio_pipeline_commits", "Commits of offsets: committed or refused.", ("result",)),
+    Metric("cio_pipeline_mapping_reloads", "Reloads of the mapping files: loaded or refused.", ("result",)),
     Metric("cio_pipeline_timestamps_clamped", "Timestamps of the future that were set to now."),
 )
 

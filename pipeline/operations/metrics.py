@@ -72,6 +72,7 @@ def _counted(tally: Tally) -> dict[str, list[Sample]]:
         "cio_pipeline_request_bytes": [((), tally.request_bytes)],
         "cio_pipeline_request_seconds": [((), tally.request_seconds)],
         "cio_pipeline_commits": _by_text(tally.commits),
+        "cio_pipeline_mapping_reloads": _by_text(tally.reloads),
         "cio_pipeline_timestamps_clamped": [((), tally.clamped_timestamps)],
     }
 

@@ -65,13 +65,13 @@ def write_configuration(
 class PipelineProcess:
     """A running pipeline. Its log lines go to `pipeline.log` beside the configuration, over all its lives."""
 
-    def __init__(self, configuration: Path, **environment: str) -> None:
+    def __init__(self, configuration: Path, *arguments: str, **environment: str) -> None:
         self.folder = configuration.parent
         self.log_path = self.folder / "pipeline.log"
         self._log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", _MAIN, "run", "--config", str(configuration)],
+                [sys.executable, "-c", _MAIN, "run", "--config", str(configuration), *arguments],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **environment},

@@ -27,6 +27,7 @@ def busy_tally() -> Tally:
         request_seconds=0.5,
         settled=Counter({SHOP: 9}),
         commits=Counter({"committed": 4}),
+        reloads=Counter({"loaded": 2, "refused": 1}),
         clamped_timestamps=2,
     )
 
