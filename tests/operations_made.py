@@ -33,7 +33,7 @@ def make_operation(
         identity=Identity(IdentityKind.ID, f"person-{lane}"),
         payload=b"x" * size,
         record=OpenRecord(record, partition, calls=1, weight=size),
-        lanes=(lane,) if also in {None, lane} else (lane, also),  # type: ignore[arg-type]
+        lanes=(lane,) if also in {None, lane} else (lane, also),
         sequence=number,
         queued_at=queued_at,
         single=single,

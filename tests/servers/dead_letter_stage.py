@@ -33,6 +33,7 @@ class Stage:
         base_url: str,
         folder: Path,
         topic: str | None = None,
+        dead_letter_topic: str | None = None,
     ) -> None:
         self.sandbox = sandbox
         self.folder = folder
@@ -44,6 +45,8 @@ class Stage:
         self._mapping = folder / "mapping.yaml"
         if topic is None:
             broker.create_topic(self.topic, 1)
+        if dead_letter_topic is not None:
+            broker.create_topic(dead_letter_topic, 3)
         self.configuration = write_configuration(
             folder,
             bootstrap_servers=broker.bootstrap_servers,
@@ -53,7 +56,7 @@ class Stage:
             mapping={"files": [str(self._mapping)]},
             delivery={"commit_interval_seconds": 0.2},
             # Most records of these tests fail, which is not what the limit is about.
-            deadletters={"limit_share": None},
+            deadletters={"limit_share": None, "topic": dead_letter_topic},
         )
 
     def copy(self, folder: Path) -> Self:

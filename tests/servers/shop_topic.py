@@ -76,9 +76,7 @@ def _noting(record: ShopRecord, written: list[Record]) -> Callable[[KafkaError |
 
 def expectations(records: Iterable[Record]) -> Expected:
     """Read the records one after the other, as nobody who must be fast would."""
-    translator = Translator(
-        load_rules([presets_folder() / "demo.yaml"]), lambda: 4e9, decode=decode_json
-    )
+    translator = Translator(load_rules([presets_folder() / "demo.yaml"]), lambda: 4e9, decode=decode_json)
     expected = Expected()
     for record in sorted(records, key=lambda record: (record.partition, record.offset)):
         translation = translator.translate(record)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from pipeline.backpressure import OpenLimits
 from pipeline.calls import Reason
 from pipeline.delivery.batch import CONFIRMED, Batch, Failed, Outcome
-from pipeline.backpressure import OpenLimits
 from pipeline.engine import EngineOptions
 from pipeline.errors import RemoteRefusedError
 from tests.engine_made import P0, P1, Rig, call

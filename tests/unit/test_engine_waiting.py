@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from pipeline.backpressure import OpenLimits
 from pipeline.calls import Reason
 from pipeline.decode import SchemaPending, Undecodable, decode_json
-from pipeline.backpressure import OpenLimits
 from pipeline.engine import EngineOptions
 from pipeline.records import Record
 from tests.engine_made import P0, P1, Rig, call
