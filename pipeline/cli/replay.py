@@ -39,6 +39,12 @@ _MAPPING = click.Path(exists=True, path_type=Path)
     metavar="[PARTITION:]BOUND",
     help="Where to end, before this; the end of each partition when the replay starts, if left out.",
 )
+@click.option(
+    "--slack",
+    metavar="1h",
+    help="Stop reading at the first record that is newer than a time in --until by this much. Without it all is read"
+    " to the end, because records of a time need not stand together.",
+)
 @click.option("--partitions", metavar="0,2-4", help="Read only these partitions.")
 @click.option("--rules", multiple=True, metavar="NAME", help="Send only what these rules make.")
 @click.option(
@@ -103,12 +109,23 @@ def replay(context: click.Context, /, **options: Any) -> int:
     the same command goes on where it was.
     """
     if context.invoked_subcommand is not None:
+        context.obj = options
         return ExitStatus.DONE
     arguments = ReplayArguments(identify="each", as_of="event", **options)
     _check(arguments)
     stop = StopRequest()
     stop.listen()
     return _run(arguments, stop)
+
+
+@replay.command("list")
+@click.pass_obj
+def list_replays(options: dict[str, Any]) -> int:
+    """Show the names under which progress is kept, their ranges and how far they are."""
+    from pipeline.cli.replay_listing import show_replays  # noqa: PLC0415 - keeps `--help` fast
+
+    show_replays(options["path"], as_json=options["as_json"])
+    return ExitStatus.DONE
 
 
 def _check(arguments: ReplayArguments) -> None:
@@ -132,6 +149,7 @@ def _check(arguments: ReplayArguments) -> None:
 def _run(arguments: ReplayArguments, stop: StopRequest) -> int:
     from rich.console import Console  # noqa: PLC0415 - keeps `--help` fast
 
+    from pipeline.cli.assembly import open_translator  # noqa: PLC0415
     from pipeline.cli.replay_session import Session  # noqa: PLC0415
     from pipeline.cli.replay_settings import replay_settings  # noqa: PLC0415
     from pipeline.operations.logs import configure_logs  # noqa: PLC0415
@@ -142,8 +160,9 @@ def _run(arguments: ReplayArguments, stop: StopRequest) -> int:
     settings = replay_settings(arguments)
     configure_logs(settings.logs.format, "warning")
     console = Console(stderr=True)
-    session = Session(arguments, settings, stop, console)
-    outcome = session.run()
+    with open_translator(settings) as translator:
+        session = Session(arguments, settings, translator, stop, console)
+        outcome = session.run()
     if outcome is None:
         return stop.status
     if isinstance(outcome, Bill | Summary):

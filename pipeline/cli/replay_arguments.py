@@ -13,6 +13,7 @@ class ReplayArguments:
     topic: str | None
     begin: tuple[str, ...]
     until: tuple[str, ...]
+    slack: str | None
     partitions: str | None
     rules: tuple[str, ...]
     people: tuple[str, ...]

@@ -48,7 +48,7 @@ def request_of(
 def bounds_digest(arguments: ReplayArguments, topic: str) -> str:
     """Return a short text that changes with what is to be read."""
     partitions = sorted(set(partitions_of(arguments.partitions)))
-    return digest_of([topic, sorted(arguments.begin), sorted(arguments.until), partitions])
+    return digest_of([topic, sorted(arguments.begin), sorted(arguments.until), arguments.slack, partitions])
 
 
 def partitions_of(text: str | None) -> tuple[int, ...]:

@@ -14,16 +14,15 @@ from pipeline.cli.replay_display import moving
 from pipeline.cli.replay_engine import run_engine
 from pipeline.cli.replay_request import bounds_digest, choices_of, partitions_of, request_of, sample_of
 from pipeline.cli.replay_settings import topic_of
-from pipeline.clock import SystemClock
 from pipeline.config import Settings
 from pipeline.kafka.replay_lookup import TopicLookup
 from pipeline.kafka.replay_progress import Mark, ProgressStore, group_of
 from pipeline.kafka.replay_ranges import ReplayRange
 from pipeline.kafka.replay_reader import RangeReader, read_ranges
-from pipeline.mapping import load_rules
+from pipeline.mapping import RuleSet
 from pipeline.records import Record, TopicPartition
 from pipeline.replay.bill import Bill, Survey
-from pipeline.replay.bounds import parse_bounds
+from pipeline.replay.bounds import parse_bounds, parse_duration_s
 from pipeline.replay.choices import mapping_digest
 from pipeline.replay.erasures import Erasures, can_erase
 from pipeline.replay.guards import check_campaigns
@@ -35,6 +34,7 @@ from pipeline.replay.resume import Finished, GoOn, decide, has_ended, this_proce
 from pipeline.replay.sieve import Sieve
 from pipeline.replay.summary import Summary
 from pipeline.replay.views import Reading, bill_table, plan_table
+from pipeline.translation import Translator
 
 AS_NEW_WARNING = (
     "--as-new gives every event another id: Customer.io counts each of them as new, also those that it has had before"
@@ -73,14 +73,19 @@ class Session:
     """
 
     def __init__(
-        self, arguments: ReplayArguments, settings: Settings, stop: Callable[[], bool], console: Console
+        self,
+        arguments: ReplayArguments,
+        settings: Settings,
+        translator: Translator,
+        stop: Callable[[], bool],
+        console: Console,
     ) -> None:
         self._arguments, self._settings, self._stop = arguments, settings, stop
         self._console = console
         self._now = time.time()
         self._topic = topic_of(arguments, settings)
-        self._rules = load_rules(settings.mapping.files, limits=assembly._mapping_limits(settings))
-        self._translator = assembly._translator(settings, self._rules, SystemClock())
+        self._translator = translator
+        self._rules = rules_of(translator)
         self._choices = choices_of(arguments, self._rules)
         self._kafka = assembly._kafka_options(settings)
         self.name = arguments.name or self._topic
@@ -116,7 +121,7 @@ class Session:
         )
 
     def _work(self, store: ProgressStore | None) -> Work | Finished:
-        arguments = self._arguments
+        arguments, slack = self._arguments, self._arguments.slack
         request = request_of(arguments, self.name, self._topic, self._choices, self._rules)
         with TopicLookup(self._kafka) as lookup:
             names = [TopicPartition(self._topic, number) for number in lookup.partitions(self._topic)]
@@ -133,6 +138,7 @@ class Session:
                 parse_bounds("--from", arguments.begin, self._now),
                 parse_bounds("--until", arguments.until, self._now),
                 partitions_of(arguments.partitions),
+                slack_ms=None if slack is None else int(parse_duration_s(slack) * 1000),
             )
         starts = {name: each.start for name, each in plan.ranges.items()}
         return Work(plan.ranges, starts, plan.held, bounds_digest(arguments, self._topic))
@@ -212,3 +218,11 @@ class Session:
             mapping=mapping_digest(self._rules),
             partitions=len(work.ranges),
         )
+
+
+def rules_of(translator: Translator) -> RuleSet:
+    """Return the rules that a translator maps with."""
+    rules = translator.mapper
+    if not isinstance(rules, RuleSet):
+        raise TypeError("a replay needs the rules themselves, to know what they can do")
+    return rules

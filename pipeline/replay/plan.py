@@ -10,9 +10,6 @@ from pipeline.kafka.replay_ranges import ReplayRange
 from pipeline.records import TopicPartition
 from pipeline.replay.bounds import AtOffset, AtTime, Bound, Bounds, Earliest, End
 
-SLACK_MS = 3_600_000
-"""How far records may be out of the order of their times: so much is read on behind a moment that ends a range."""
-
 
 class Lookup(Protocol):
     """What the brokers are asked."""
@@ -51,12 +48,14 @@ def make_plan(
     until: Bounds,
     partitions: Sequence[int] = (),
     *,
-    slack_ms: int = SLACK_MS,
+    slack_ms: int | None = None,
 ) -> Plan:
     """Ask the brokers where the bounds stand. `partitions` are the ones to read, all when empty.
 
-    A moment as the beginning is exact: Kafka tells the first record that is as new. Behind one as the end there may be
-    older records still, when producers set the times; `slack_ms` milliseconds more are read for those.
+    A moment as the beginning is exact: before the first record that is as new there are only older ones. As the end it
+    tells nothing: one record from a clock that runs ahead, or the mark of a transaction's end, which has the broker's
+    time, hides older ones behind it. So everything to the end of the partition is read and judged by its time, unless
+    `slack_ms` says how many milliseconds records are out of order at most.
 
     Raises:
         ConfigurationError: a topic, a partition or an offset is not there, or nothing is left to read.
@@ -80,7 +79,9 @@ def make_plan(
 
 
 class _Resolver:
-    def __init__(self, lookup: Lookup, name: TopicPartition, low: int, high: int, slack_ms: int) -> None:
+    def __init__(
+        self, lookup: Lookup, name: TopicPartition, low: int, high: int, slack_ms: int | None
+    ) -> None:
         self._lookup, self._name, self._low, self._high = lookup, name, low, high
         self._slack_ms = slack_ms
 
@@ -100,7 +101,7 @@ class _Resolver:
 
     def _end(self, until: Bound) -> int:
         if isinstance(until, AtTime):
-            until = AtTime(until.unix_ms + self._slack_ms)
+            until = End() if self._slack_ms is None else AtTime(until.unix_ms + self._slack_ms)
         return self._place("--until", until)
 
     def _place(self, option: str, bound: Bound) -> int:

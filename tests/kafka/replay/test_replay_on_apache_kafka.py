@@ -1,0 +1,263 @@
+"""The proof of replay on Apache Kafka: ranges as a naive reader reads them, kills, the live group's commits.
+
+The topics hold transactions, aborted ones too, so that offsets have holes; times are out of order where producers set
+them. With CIO_TEST=all there are 200,000 records, otherwise a few thousand.
+"""
+
+import os
+import random
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, Producer
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from pipeline.demo.shop import shop_records
+from pipeline.kafka.messages import MessageReader
+from pipeline.records import Record
+from tests.servers.apache_kafka import ApacheKafka
+from tests.servers.pipeline import wait_until, write_configuration
+from tests.servers.replay import Done, replay, start_replay
+from tests.servers.sandbox import SandboxProcess
+from tests.servers.shop_topic import Expected, expectations
+
+pytestmark = pytest.mark.kafka
+
+RECORDS = 200_000 if os.environ.get("CIO_TEST") == "all" else 3_000
+PARTITIONS = 6
+HOURS = 10
+DISORDER_MS = 20 * 60 * 1000
+ALL = ("--allow-irreversible", "--include-erased", "--allow-campaigns")
+
+
+def write_transactions(kafka: ApacheKafka, topic: str, start_ms: int) -> None:
+    """Write the shop's ten hours in transactions; every fourth one is aborted first, and leaves a hole."""
+    producer = Producer(
+        {"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": uuid.uuid4().hex, "linger.ms": 5}
+    )
+    producer.init_transactions(60)
+    step_ms = HOURS * 3_600_000 // RECORDS
+    story = list(shop_records(RECORDS, seed=7, start_ms=start_ms, people=RECORDS // 20, step_ms=step_ms))
+    draw = random.Random(7)
+    for number, first in enumerate(range(0, RECORDS, RECORDS // 24)):
+        chunk = story[first : first + RECORDS // 24]
+        for aborted in (True, False) if number % 4 == 3 else (False,):
+            producer.begin_transaction()
+            for record in chunk:
+                produce(
+                    producer,
+                    topic,
+                    record.key,
+                    record.value,
+                    record.timestamp_ms + draw.randrange(DISORDER_MS),
+                )
+            assert producer.flush(60) == 0
+            if aborted:
+                producer.abort_transaction(60)
+            else:
+                producer.commit_transaction(60)
+
+
+def produce(
+    producer: Producer, topic: str, key: bytes | None, value: bytes | None, timestamp_ms: int
+) -> None:
+    while True:
+        try:
+            producer.produce(topic, value, key, timestamp=timestamp_ms)
+        except BufferError:
+            producer.poll(0.1)
+        else:
+            producer.poll(0)
+            return
+
+
+def read_naively(kafka: ApacheKafka, topic: str) -> list[Record]:
+    """Read the whole topic, one partition after the other, to the notice of its end."""
+    client = Consumer(
+        {
+            "bootstrap.servers": kafka.bootstrap_servers,
+            "group.id": "naive",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+        }
+    )
+    records: list[Record] = []
+    for number in range(PARTITIONS):
+        client.assign([KafkaPartition(topic, number, 0)])
+        at_end = False
+        while not at_end:
+            found, events = MessageReader().read(client.consume(1_000, 1.0))
+            records += found
+            at_end = any(error.code() == KafkaError._PARTITION_EOF for error, _ in events)
+    client.close()
+    return records
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    name: str
+    kafka: ApacheKafka
+    sandbox: SandboxProcess
+    configuration: Path
+    records: Sequence[Record]
+
+    def replay(self, *arguments: str) -> Done:
+        return replay(self.configuration, *arguments)
+
+    def offset_at(self, partition: int, part: float) -> int:
+        """An offset in the middle that a record has, or that a hole has."""
+        offsets = [record.offset for record in self.records if record.partition == partition]
+        return int(max(offsets) * part)
+
+    def check(self, expected: Expected) -> None:
+        assert expected.event_ids, "the range is too small to prove anything"
+        assert set(self.sandbox.event_ids()) == expected.event_ids, "an event was lost or invented"
+        assert self.sandbox.counts()["events_counted"] == len(expected.event_ids)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxProcess]:
+    with SandboxProcess() as sandbox:
+        yield sandbox
+
+
+def make_topic(
+    kafka: ApacheKafka, sandbox: SandboxProcess, folder: Path, start_ms: int, **config: str
+) -> Topic:
+    name = f"replayed-{uuid.uuid4().hex[:8]}"
+    kafka.create_topic(name, PARTITIONS, **config)
+    write_transactions(kafka, name, start_ms)
+    configuration = write_configuration(
+        folder,
+        bootstrap_servers=kafka.bootstrap_servers,
+        topic=name,
+        base_url=sandbox.base_url,
+        group=name,
+        delivery={"commit_interval_seconds": 0.2, "batch_max_items": 50},
+    )
+    return Topic(name, kafka, sandbox, configuration, read_naively(kafka, name))
+
+
+@pytest.fixture(scope="module")
+def created(
+    apache_kafka: ApacheKafka, sandbox: SandboxProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Topic:
+    """A topic whose producers set the times."""
+    folder = tmp_path_factory.mktemp("created")
+    return make_topic(apache_kafka, sandbox, folder, int(time.time() * 1000) - 20 * 86_400_000)
+
+
+@pytest.fixture
+def topic(created: Topic) -> Topic:
+    created.sandbox.reset()
+    return created
+
+
+def iso(unix_ms: int) -> str:
+    return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat()
+
+
+def test_a_middle_range_by_offsets_is_what_a_naive_reader_reads(topic: Topic) -> None:
+    starts = {p: topic.offset_at(p, 0.3) for p in range(PARTITIONS)}
+    ends = {p: topic.offset_at(p, 0.7) for p in range(PARTITIONS)}
+    bounds = [f"--from={p}:{at}" for p, at in starts.items()] + [
+        f"--until={p}:{at}" for p, at in ends.items()
+    ]
+    done = topic.replay("--name", "by-offsets", *bounds, *ALL)
+    assert done.status == 0, done.errors
+    middle = [r for r in topic.records if starts[r.partition] <= r.offset < ends[r.partition]]
+    assert done.document["records"] == len(middle)
+    expected = expectations(middle)
+    topic.check(expected)
+    assert sum(topic.sandbox.counts()["calls"].values()) == expected.calls
+
+
+def test_a_middle_range_by_time_is_what_a_naive_reader_reads(topic: Topic) -> None:
+    times = sorted(r.timestamp_ms or 0 for r in topic.records)
+    since, before = times[len(times) // 3], times[len(times) // 2]
+    done = topic.replay("--name", "by-time", "--from", iso(since), "--until", iso(before), *ALL)
+    assert done.status == 0, done.errors
+    middle = [r for r in topic.records if since <= (r.timestamp_ms or 0) < before]
+    assert done.document["records"] == len(middle)
+    topic.check(expectations(middle))
+
+
+def test_times_of_the_log_itself_work_too(
+    apache_kafka: ApacheKafka, sandbox: SandboxProcess, tmp_path: Path
+) -> None:
+    sandbox.reset()
+    now_ms = int(time.time() * 1000)
+    topic = make_topic(
+        apache_kafka, sandbox, tmp_path, now_ms - 20 * 86_400_000, message_timestamp_type="LogAppendTime"
+    )
+    times = sorted({r.timestamp_ms or 0 for r in topic.records})
+    assert times[0] >= now_ms, "the broker set the times"
+    since, before = times[len(times) // 3], times[2 * len(times) // 3]
+    done = topic.replay("--from", iso(since), "--until", iso(before), *ALL)
+    assert done.status == 0, done.errors
+    topic.check(expectations([r for r in topic.records if since <= (r.timestamp_ms or 0) < before]))
+
+
+def test_the_end_is_passed_although_control_records_stand_there(topic: Topic) -> None:
+    done = topic.replay("--name", "to-the-end", "--from", "earliest", *ALL)
+    assert done.status == 0, done.errors
+    assert done.document["finished"] is True
+    assert done.document["records"] == len(topic.records)
+    again = topic.replay("--name", "to-the-end", "--from", "earliest", *ALL)
+    assert "is finished" in again.errors
+
+
+def commits_of(kafka: ApacheKafka, group: str) -> list[tuple[Any, ...]]:
+    asked = [ConsumerGroupTopicPartitions(group)]
+    found = kafka.admin.list_consumer_group_offsets(asked)[group].result(30).topic_partitions
+    return sorted((p.topic, p.partition, p.offset, p.metadata, p.leader_epoch) for p in found)
+
+
+def test_three_kills_lose_nothing_and_leave_the_live_group_alone(topic: Topic) -> None:
+    live = Consumer({"bootstrap.servers": topic.kafka.bootstrap_servers, "group.id": topic.name})
+    live.commit(
+        offsets=[KafkaPartition(topic.name, p, 5, "mine") for p in range(PARTITIONS)], asynchronous=False
+    )
+    live.close()
+    before = commits_of(topic.kafka, topic.name)
+    assert len(before) == PARTITIONS
+    arguments = ("--name", "killed", "--from", "earliest", "--rate", "12", *ALL)
+    expected = expectations(topic.records)
+    for part in (0.15, 0.4, 0.7):
+        moment = part * expected.calls
+        process = start_replay(topic.configuration, *arguments)
+        try:
+            wait_for_arrivals(topic, moment, process)
+        finally:
+            process.kill()
+            process.communicate()
+    last = topic.replay(*arguments[:-4], "1000", *ALL)
+    assert last.status == 0, last.errors
+    assert last.document["records"] < len(topic.records), "it went on where it was"
+    topic.check(expected)
+    assert commits_of(topic.kafka, topic.name) == before
+
+
+def wait_for_arrivals(topic: Topic, calls: float, process: subprocess.Popen[str]) -> None:
+    def reached() -> bool:
+        assert process.poll() is None, process.communicate()
+        return bool(sum(topic.sandbox.counts()["calls"].values()) >= calls)
+
+    wait_until(reached, f"{calls:.0f} calls arrived", 300)
+
+
+def test_the_names_are_listed_with_their_progress(topic: Topic) -> None:
+    assert topic.replay("--name", "listed", "--from", "0:0", "--partitions", "0", *ALL).status == 0
+    done = topic.replay("list")
+    assert done.status == 0, done.errors
+    (row,) = [row for row in done.document["replays"] if row["name"] == "listed"]
+    assert row["state"] == "finished"
+    assert row["partitions"][0]["position"] == row["partitions"][0]["end"]
