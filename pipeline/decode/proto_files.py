@@ -1,22 +1,26 @@
-"""Protobuf's schema text to descriptors, by the protoc that grpcio-tools carries.
+"""Protobuf's schemas to descriptors, by the protoc that grpcio-tools carries.
 
-Registries give text; only some of them give descriptors (`format=serialized`), and none without the other. So the
-text is compiled, once a schema, in a process of its own: protoc writes to the real stderr and may crash.
+What registries give is text; only some of them can give descriptors instead (`format=serialized`). But a schema that
+Confluent's Python client registered is a descriptor in base64, and some registries give it back as it came. So both
+go to protoc, once a schema, in a process of its own: protoc writes to the real stderr, and may crash.
 """
 
 import subprocess
 import sys
+from base64 import b64decode
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.protobuf.message import DecodeError
 
 from pipeline.decode.outcomes import Undecodable
 from pipeline.decode.schemas import Schema
 
 MAIN_FILE = "cio_pipeline_main.proto"
+_READY = "descriptors"
 _TIMEOUT_S = 60.0
 
 _DECIMAL = """\
@@ -52,26 +56,46 @@ _KNOWN_FILES: Mapping[str, str] = MappingProxyType(
 def descriptors(schema: Schema) -> FileDescriptorSet | Undecodable:
     """Compile a schema with everything it imports; the schema itself is the file `MAIN_FILE`."""
     files = {**_KNOWN_FILES, **schema.references, MAIN_FILE: schema.text}
+    ready = FileDescriptorSet()
     with TemporaryDirectory(prefix="cio-pipeline-") as name:
         folder = Path(name)
         for file, text in files.items():
-            path = PurePosixPath(file)
-            if path.is_absolute() or ".." in path.parts:
+            descriptor = _descriptor(file, text)
+            if descriptor is not None:
+                ready.file.append(descriptor)
+            elif not _write(folder, PurePosixPath(file), text):
                 return Undecodable(
                     "its Protobuf schema cannot be used: a reference's name is no relative path"
                 )
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_text(text, "utf-8")
+        (folder / _READY).write_bytes(ready.SerializeToString())
         return _compiled(folder)
 
 
+def _descriptor(file: str, text: str) -> FileDescriptorProto | None:
+    """Return the descriptor that a text holds in base64, None for the text of a .proto file."""
+    try:
+        descriptor = FileDescriptorProto.FromString(b64decode(text, validate=True))
+    except (ValueError, DecodeError):
+        return None
+    descriptor.name = file
+    return descriptor
+
+
+def _write(folder: Path, path: PurePosixPath, text: str) -> bool:
+    if path.is_absolute() or ".." in path.parts:
+        return False
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    (folder / path).write_text(text, "utf-8")
+    return True
+
+
 def _compiled(folder: Path) -> FileDescriptorSet | Undecodable:
-    out = folder / "descriptors"
-    command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{folder}"]
-    options = ["--include_imports", f"--descriptor_set_out={out}", MAIN_FILE]
+    out = folder / "compiled"
+    inputs = [f"-I{folder}", f"--descriptor_set_in={folder / _READY}", MAIN_FILE]
+    command = [sys.executable, "-m", "grpc_tools.protoc", "--include_imports", f"--descriptor_set_out={out}"]
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter, files we wrote
-            [*command, *options], capture_output=True, timeout=_TIMEOUT_S, check=False
+            [*command, *inputs], capture_output=True, timeout=_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired:
         return Undecodable("its Protobuf schema cannot be used: protoc does not come to an end")
