@@ -78,10 +78,11 @@ def _unpacked() -> Path:
 def _fetch() -> None:
     partial = _FOLDER.with_suffix(".partial")
     goal = ["dependency:unpack", f"-Dartifact={_ARTIFACT}", f"-DoutputDirectory={partial}"]
-    # Without a project the plugin would leave its notes in a folder of this one.
-    command = ["mvn", "-q", "-B", *goal, f"-DmarkersDirectory={partial}.markers"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    command = ["mvn", "-q", "-B", *goal]
+    # Where there is no project the plugin leaves its notes in the working folder.
+    done = subprocess.run(
+        command, cwd=_FOLDER.parent, capture_output=True, text=True, timeout=600, check=False
+    )
     if done.returncode:
         raise ApicurioUnavailableError(f"Maven could not fetch Apicurio Registry: {done.stdout[-500:]}")
-    shutil.rmtree(f"{partial}.markers", ignore_errors=True)
     partial.rename(_FOLDER)
