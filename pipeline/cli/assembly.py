@@ -69,7 +69,7 @@ def open_pipeline(settings: Settings) -> Iterator[Pipeline]:
     engine: list[Engine] = []
     with ExitStack() as closing:
         admin = _start_admin(settings, tally, lambda: engine[0].status if engine else STARTING, closing)
-        store = FileDeadLetters(settings.deadletters.file)
+        store = _dead_letter_store(settings)
         dead_letters = DeadLetterKeeper(store, _failure_limits(settings), clock, tally)
         engine.append(
             Engine(

@@ -24,7 +24,6 @@ from pipeline.cli.signals import StopRequest
 from pipeline.deadletters.archive import Archive
 from pipeline.deadletters.entry import Resolution, Settlement
 from pipeline.deadletters.json_lines import record_line
-from pipeline.deadletters.ledger import FileLedger
 from pipeline.deadletters.masking import Mask
 from pipeline.deadletters.patience import PatientTranslator
 from pipeline.deadletters.redrive import Progress
@@ -74,7 +73,7 @@ def _list_document(found: Found, kinds: Sequence[Any], mask: Mask | None) -> dic
     document: dict[str, Any] = {
         "dead_letters": len(found.chosen),
         "groups": kinds,
-        "passed_over": [str(foreign) for foreign in found.inventory.foreign],
+        "passed_over": [str(foreign) for foreign in found.foreign],
     }
     if mask is not None:
         document["each"] = [letter_document(letter, mask) for letter in found.chosen]
@@ -185,6 +184,7 @@ def retry(
         retrying = sending.Retry(
             settings,
             chosen,
+            found.stored,
             found.archive,
             PatientTranslator(current),
             allow_irreversible=allow_irreversible,
@@ -260,12 +260,11 @@ def dismiss(*, config: Path, files: tuple[Path, ...], yes: bool, **options: Any)
             return ExitStatus.DONE
         if not yes:
             click.confirm(f"Dismiss {count:,} dead letters?", abort=True)
-        ledger = FileLedger(found.archive.paths)
         for letter in found.chosen:
             now_ms = int(time.time() * 1000)
-            ledger.resolve(letter, Resolution(letter.key, letter.last_seen_ms, now_ms, Settlement.DISMISSED))
-        ledger.flush()
-        ledger.close()
+            resolution = Resolution(letter.key, letter.last_seen_ms, now_ms, Settlement.DISMISSED)
+            found.stored.ledger.resolve(letter, resolution)
+        found.stored.ledger.flush()
     click.echo(f"{count:,} dead letters dismissed")
     return ExitStatus.DONE
 

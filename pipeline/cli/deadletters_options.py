@@ -4,7 +4,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 import click
 
 from pipeline.calls import CallKind, Reason
+from pipeline.cli.deadletters_store import Stored, open_stored
 from pipeline.config import Settings, load_settings
-from pipeline.deadletters.archive import Archive
+from pipeline.deadletters.archive import Archive, Foreign
 from pipeline.deadletters.selection import Selection
-from pipeline.deadletters.unresolved import Inventory, Unresolved, take_inventory
+from pipeline.deadletters.unresolved import Unresolved, take_inventory
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -27,11 +28,12 @@ _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Opened dead letters: everything that is unresolved, and what of it was chosen."""
+    """Opened dead letters: where they stand, which were chosen, and the lines that were passed over."""
 
+    stored: Stored
     archive: Archive
-    inventory: Inventory
     chosen: Sequence[Unresolved]
+    foreign: Sequence[Foreign]
 
 
 def _moment(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
@@ -67,7 +69,7 @@ _FILES = (
         "files",
         multiple=True,
         type=click.Path(dir_okay=False, path_type=Path),
-        help="Read this file instead of deadletters.file; may be given several times.",
+        help="Read this file instead of what the configuration says; may be given several times.",
     ),
 )
 _CONDITIONS = (
@@ -131,18 +133,17 @@ def find(config: Path, files: Sequence[Path], selection: Selection) -> Iterator[
     Raises:
         ConfigurationError: the configuration or a file cannot be used.
     """
-    archive = Archive(files or [settings_of(config).deadletters.file])
-    try:
+    settings = None if files else settings_of(config)
+    with open_stored(settings, files) as stored, closing(Archive(stored.paths)) as archive:
         inventory = take_inventory(archive)
-        _tell_foreign(inventory)
-        yield Found(archive, inventory, [letter for letter in inventory.unresolved if selection(letter)])
-    finally:
-        archive.close()
+        foreign = (*stored.foreign, *inventory.foreign)
+        _tell_foreign(foreign)
+        yield Found(stored, archive, [each for each in inventory.unresolved if selection(each)], foreign)
 
 
-def _tell_foreign(inventory: Inventory) -> None:
-    for foreign in inventory.foreign[:SHOWN_FOREIGN_LINES]:
-        click.echo(f"{foreign.where}: warning: {foreign.text}; it is passed over", err=True)
-    more = len(inventory.foreign) - SHOWN_FOREIGN_LINES
+def _tell_foreign(foreign: Sequence[Foreign]) -> None:
+    for each in foreign[:SHOWN_FOREIGN_LINES]:
+        click.echo(f"{each.where}: warning: {each.text}; it is passed over", err=True)
+    more = len(foreign) - SHOWN_FOREIGN_LINES
     if more > 0:
-        click.echo(f"{more:,} more lines are passed over", err=True)
+        click.echo(f"{more:,} more are passed over", err=True)

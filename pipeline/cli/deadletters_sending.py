@@ -2,15 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pipeline.cli.deadletters_store import Stored
 from pipeline.clock import SystemClock
 from pipeline.config import Settings
 from pipeline.deadletters.append import exclusive
 from pipeline.deadletters.archive import Archive
-from pipeline.deadletters.ledger import FileLedger
 from pipeline.deadletters.plan import Course, PlannedRecord, Translator, plan
 from pipeline.deadletters.redrive import Progress, Redrive
 from pipeline.deadletters.unresolved import Unresolved
@@ -25,6 +25,7 @@ class Retry:
 
     settings: Settings
     chosen: Sequence[Unresolved]
+    stored: Stored
     archive: Archive
     translator: Translator
     allow_irreversible: bool
@@ -54,15 +55,14 @@ class Retry:
         # A batch that is refused throughout would hold delivery; here it only means that nothing was mended yet.
         max_items = SUSPICIOUS_BATCH_ITEMS - 1
         with (
-            exclusive(self.archive.paths, "a retry"),
+            exclusive(self.stored.shared, "a retry"),
             open_redelivery(self.settings, max_items=max_items) as (lanes, sender),
-            closing(FileLedger(self.archive.paths)) as ledger,
             _progress_bar(console, len(self.chosen)) as look,
         ):
             redrive = Redrive(
                 Flight(lanes, sender),
                 sender,
-                ledger,
+                self.stored.ledger,
                 SystemClock(),
                 self.progress,
                 drain_deadline_s=self.settings.delivery.drain_deadline_seconds,

@@ -13,6 +13,7 @@ from pipeline.config.fields import (
     OneOrMorePaths,
     Seconds,
     Section,
+    Text,
     Url,
 )
 from pipeline.config.kafka import KafkaSettings
@@ -189,8 +190,19 @@ class DeliverySettings(Section):
 class DeadLetterSettings(Section):
     """Where records and calls go that cannot be delivered."""
 
+    topic: Annotated[
+        Text | None,
+        Field(
+            description="A Kafka topic for them, which must exist; each entry is acknowledged by all replicas in sync"
+            " before its record is settled. `null` for the file alone."
+        ),
+    ] = None
     file: Annotated[
-        Path, Field(description="A file of JSON lines; each entry is on disk before its record is settled.")
+        Path,
+        Field(
+            description="A file of JSON lines; each entry is on disk before its record is settled. With a topic it"
+            " takes what is too large for the topic."
+        ),
     ] = Path("dead-letters.jsonl")
     limit_share: Annotated[
         float | None,

@@ -251,3 +251,30 @@ def test_originals_are_exported_whole_and_each_once(stage: Stage, read: Reading)
     assert binary["headers"] == [["trace", EMAIL], ["bytes", {"base64": "/g=="}]]
     assert path.stat().st_mode & 0o777 == 0o600
     assert "exists already; name a new file" in read("export", "--output", str(path), status=2)
+
+
+def test_a_dead_letter_topic_is_read_and_resolved_like_a_file(
+    embedded_broker: EmbeddedBrokerProcess,
+    sandbox: SandboxThread,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sandbox.reset()
+    stage = Stage(embedded_broker, sandbox, sandbox.base_url, tmp_path, dead_letter_topic="letters-in-kafka")
+    read = Reading(stage, capsys)
+    stage.map(BROKEN_ORDER)
+    stage.write(*(order(number) for number in range(50)), TORN)
+    stage.write(order(50), headers=[("cio.topic", b"of the original"), ("bytes", b"\xfe")])
+    stage.run()
+    assert read.groups() == {FAILED_ORDERS: 51, UNDECODABLE: 1}
+    stage.map(ORDER)
+    assert f"{EMAIL}" in read("show", f"{stage.topic}/0@0", "--reveal")
+    output = stage.command("retry", status=1)
+    assert "52 dead letters; 51 delivered" in output
+    assert sandbox.counts()["events_counted"] == 51
+    assert read.groups() == {UNDECODABLE: 1}
+    read("export", "--output", str(tmp_path / "left.jsonl"))
+    assert json.loads((tmp_path / "left.jsonl").read_text())["value"] == TORN.decode()
+    read("dismiss", "--yes")
+    assert read.groups() == {}
+    assert stage.letters.read_bytes() == b"", "nothing was too large for the topic"

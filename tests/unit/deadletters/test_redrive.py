@@ -12,7 +12,7 @@ import yaml
 from pipeline.calls import CallKind, CallSource, Reason
 from pipeline.deadletters.archive import Archive
 from pipeline.deadletters.entry import DeadLetter
-from pipeline.deadletters.ledger import FileLedger
+from pipeline.deadletters.ledger import FileSink, Ledger
 from pipeline.deadletters.plan import plan
 from pipeline.deadletters.redrive import Progress, Redrive
 from pipeline.deadletters.unresolved import take_inventory
@@ -73,7 +73,7 @@ class Desk:
         allow_irreversible: bool = False,
         max_open_calls: int = 1_000,
     ) -> Progress:
-        with closing(Archive([self.path])) as archive, closing(FileLedger(archive.paths)) as ledger:
+        with closing(Archive([self.path])) as archive, closing(Ledger([FileSink(self.path)])) as ledger:
             letters = take_inventory(archive).unresolved
             records = plan(letters, archive, self, allow_irreversible=allow_irreversible)
             lanes = Lanes(max_bytes=475_000, max_items=self._max_items, linger_s=1.0)

@@ -1,0 +1,87 @@
+"""Where the dead letters are: files that were named, the configured file, or the configured topic."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO
+
+from pipeline.config import Settings
+from pipeline.deadletters.archive import Foreign
+from pipeline.deadletters.entry import DeadLetter, Resolution
+from pipeline.deadletters.json_lines import resolution_line, to_line
+from pipeline.deadletters.ledger import FileSink, Ledger, Sink
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Files to read, and where to note what becomes of what each of them holds. `foreign` was passed over already.
+
+    `shared` are the files that stand for the store when two must not work on it at once.
+    """
+
+    paths: tuple[Path, ...]
+    ledger: Ledger
+    shared: tuple[Path, ...]
+    foreign: tuple[Foreign, ...] = ()
+
+
+@contextmanager
+def open_stored(settings: Settings | None, files: Sequence[Path]) -> Iterator[Stored]:
+    """Open the named files, or else what the settings say. A topic is copied into a file that ends with the block.
+
+    Raises:
+        ConfigurationError: the topic cannot be read.
+        PipelineError: its brokers do not answer.
+    """
+    if files or settings is None:
+        with _stored(tuple(files)) as stored:
+            yield stored
+    elif settings.deadletters.topic is None:
+        with _stored((settings.deadletters.file,)) as stored:
+            yield stored
+    else:
+        with _stored_in_topic(settings) as stored:
+            yield stored
+
+
+@contextmanager
+def _stored(paths: tuple[Path, ...]) -> Iterator[Stored]:
+    with closing(Ledger([FileSink(path) for path in paths])) as ledger:
+        yield Stored(paths, ledger, shared=paths)
+
+
+@contextmanager
+def _stored_in_topic(settings: Settings) -> Iterator[Stored]:
+    from pipeline.cli.assembly import dead_letter_topic  # noqa: PLC0415 - a file needs no Kafka
+    from pipeline.kafka.dead_letter_sink import TopicSink  # noqa: PLC0415
+
+    overflow = settings.deadletters.file
+    sinks: list[Sink] = [TopicSink(lambda: dead_letter_topic(settings))]
+    with NamedTemporaryFile(prefix="cio-pipeline-dead-letters-") as copy:
+        foreign = tuple(_copy(settings, copy))
+        paths = [Path(copy.name)]
+        if overflow.exists():
+            paths.append(overflow)
+            sinks.append(FileSink(overflow))
+        with closing(Ledger(sinks)) as ledger:
+            yield Stored(tuple(paths), ledger, shared=(overflow,), foreign=foreign)
+
+
+def _copy(settings: Settings, copy: IO[bytes]) -> Iterator[Foreign]:
+    """Copy a topic's dead letters into a file; yield what is none."""
+    from pipeline.cli.assembly import dead_letter_topic_options  # noqa: PLC0415 - a file needs no Kafka
+    from pipeline.kafka.dead_letter_reader import Omitted, read_dead_letters  # noqa: PLC0415
+
+    for position, found in read_dead_letters(dead_letter_topic_options(settings)):
+        match found:
+            case DeadLetter():
+                copy.write(to_line(found))
+            case Resolution():
+                copy.write(resolution_line(found))
+            case Omitted() if settings.deadletters.file.exists():
+                continue  # the overflow file has it whole
+            case _:
+                yield Foreign(str(position), found.text)
+    copy.flush()

@@ -1,0 +1,45 @@
+"""The dead-letter topic as a place for what became of its entries."""
+
+from collections.abc import Callable, Sequence
+
+from pipeline.deadletters.entry import DeadLetter, Resolution
+from pipeline.delivery.open_record import OpenRecord
+from pipeline.kafka.assignment import AssignedPartition
+from pipeline.kafka.dead_letter_topic import KafkaDeadLetters
+from pipeline.records import Record, TopicPartition
+
+
+class TopicSink:
+    """Writes notes to a topic. `open_store` is called with the first one."""
+
+    def __init__(self, open_store: Callable[[], KafkaDeadLetters]) -> None:
+        self._open_store = open_store
+        self._store: KafkaDeadLetters | None = None
+
+    def keep(self, notes: Sequence[DeadLetter | Resolution]) -> None:
+        """Produce notes and wait until the brokers have all of them.
+
+        Raises:
+            ConfigurationError: the topic does not exist, or the client refuses a setting.
+            DeadLettersUnavailableError: the brokers did not acknowledge; they may have some of the notes.
+        """
+        if self._store is None:
+            self._store = self._open_store()
+        for note in notes:
+            if isinstance(note, DeadLetter):
+                self._store.write(note, _NOBODY)
+            else:
+                self._store.resolve(note, _NOBODY)
+        left = len(notes)
+        while left:
+            left -= len(self._store.flush())
+
+    def close(self) -> None:
+        """Release the producer."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+
+# Notes settle no record that somebody waits for.
+_NOBODY = OpenRecord(Record("", 0, 0), AssignedPartition(TopicPartition("", 0)), calls=1, weight=0)
