@@ -83,7 +83,9 @@ class Assignment:
 
     def have_calls_under_way(self, topic_partitions: Iterable[TopicPartition]) -> bool:
         """Tell whether a call of any of these partitions waits for its request or its answer."""
-        return any(self._partitions[name].calls_under_way for name in topic_partitions if name in self._partitions)
+        return any(
+            self._partitions[name].calls_under_way for name in topic_partitions if name in self._partitions
+        )
 
     def get(self, topic_partition: TopicPartition) -> AssignedPartition | None:
         """Return the partition, None when it is not ours."""
