@@ -76,6 +76,20 @@ _MAPPING = click.Path(exists=True, path_type=Path)
     help="Send destroy, suppress, unsuppress, merge, delete_device, relate and raw calls too.",
 )
 @click.option("--include-erased", is_flag=True, help="Send also what is about people who were erased later.")
+@click.option(
+    "--identify",
+    type=click.Choice(["each", "fold"]),
+    default="each",
+    show_default=True,
+    help="fold: put a person's identifies together into one.",
+)
+@click.option(
+    "--as-of",
+    type=click.Choice(["event", "now"]),
+    default="event",
+    show_default=True,
+    help="now: let identifies overwrite what is newer.",
+)
 @click.option("--as-new", metavar="SALT", help="Give every event another id, so that it counts as new.")
 @click.option(
     "--rate",
@@ -111,7 +125,7 @@ def replay(context: click.Context, /, **options: Any) -> int:
     if context.invoked_subcommand is not None:
         context.obj = options
         return ExitStatus.DONE
-    arguments = ReplayArguments(identify="each", as_of="event", **options)
+    arguments = ReplayArguments(**options)
     _check(arguments)
     stop = StopRequest()
     stop.listen()

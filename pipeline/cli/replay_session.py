@@ -25,6 +25,7 @@ from pipeline.replay.bill import Bill, Survey
 from pipeline.replay.bounds import parse_bounds, parse_duration_s
 from pipeline.replay.choices import mapping_digest
 from pipeline.replay.erasures import Erasures, can_erase
+from pipeline.replay.fold import Fold
 from pipeline.replay.guards import check_campaigns
 from pipeline.replay.outlets import UnkeptProgress
 from pipeline.replay.patience import translated
@@ -103,7 +104,8 @@ class Session:
                 return work
             self._show(work)
             erasures = self._look_ahead(work)
-            bill = self._bill(work, erasures)
+            fold = self._fold(work, erasures, open_things)
+            bill = self._bill(work, erasures, fold)
             if bill is not None and not self._stop():
                 self._console.print(bill_table(bill))
             if self._stop() or self._arguments.dry_run:
@@ -112,7 +114,7 @@ class Session:
                 check_campaigns(bill, self._choices)
             if store is not None:
                 store.begin(self._mark(work), work.ranges, work.positions)
-            return self._send(work, store, Sieve(self._translator, self._choices, self._now, erasures))
+            return self._send(work, store, self._sieve(erasures, fold))
 
     def _store(self, open_things: ExitStack) -> ProgressStore:
         group = group_of(self._settings.kafka.group_id, self.name)
@@ -159,10 +161,30 @@ class Session:
             for record in records:
                 erasures.note(record, translated(self._translator, record))
 
-        self._read("looking ahead for people erased later", work.left_and_behind, note)
+        positions = {name: each.start for name, each in work.ranges.items()}
+        whole = replace(work, positions=positions) if self._choices.fold_identifies else work
+        self._read("looking ahead for people erased later", whole.left_and_behind, note)
         return erasures
 
-    def _bill(self, work: Work, erasures: Erasures | None) -> Bill | None:
+    def _sieve(self, erasures: Erasures | None, fold: Fold | None = None) -> Sieve:
+        return Sieve(self._translator, self._choices, self._now, erasures, fold)
+
+    def _fold(self, work: Work, erasures: Erasures | None, open_things: ExitStack) -> Fold | None:
+        """Put identifies together, of the whole range: what was sent before an interruption carries the rest too."""
+        if not self._choices.fold_identifies:
+            return None
+        fold, sieve = open_things.enter_context(Fold()), self._sieve(erasures)
+
+        def note(records: list[Record]) -> None:
+            for record in records:
+                made = translated(self._translator, record)
+                fold.note(record, made, lambda record, call: sieve.reason(record, call) is None)
+
+        self._read("putting identifies together", work.ranges, note)
+        fold.seal()
+        return fold
+
+    def _bill(self, work: Work, erasures: Erasures | None, fold: Fold | None) -> Bill | None:
         """Count what would be sent, where it was asked for or a guard must know."""
         choices, arguments = self._choices, self._arguments
         decided = choices.allow_campaigns or choices.drop_recent or arguments.is_trial
@@ -171,7 +193,7 @@ class Session:
         delivery = self._settings.delivery
         rate = delivery.rate
         survey = Survey(
-            Sieve(self._translator, choices, self._now, erasures),
+            self._sieve(erasures, fold),
             RequestEstimate(
                 max_bytes=delivery.batch_max_bytes,
                 max_items=delivery.batch_max_items,

@@ -69,7 +69,7 @@ class Sieve:
             return made
         calls = []
         for index, call in enumerate(made.calls):
-            reason = self._reason(record, call)
+            reason = self.reason(record, call)
             folded = call
             if reason is None and self._folder is not None and call.source.kind is CallKind.IDENTIFY:
                 carrier = self._folder.folded(record, index, call)
@@ -87,7 +87,8 @@ class Sieve:
             return False
         return self._now - happened_at(record, call, self._now) <= self._choices.campaign_window_s
 
-    def _reason(self, record: Record, call: Prepared) -> LeftOut | None:
+    def reason(self, record: Record, call: Prepared) -> LeftOut | None:
+        """Return why a call is left out, None where it is not; folding is looked at afterwards."""
         choices, kind = self._choices, call.source.kind
         if choices.rules and call.source.rule not in choices.rules:
             return LeftOut.OTHER_RULE
