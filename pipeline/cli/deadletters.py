@@ -63,7 +63,7 @@ def list_letters(*, config: Path, files: tuple[Path, ...], each: bool, as_json: 
         else:
             rows = view.letter_rows(found.chosen, mask) if each else view.kind_rows(kinds)
             view.table(rows, view.LETTER_COLUMNS if each else view.KIND_COLUMNS, Console())
-            click.echo(f"{len(found.chosen):,} dead letters")
+            click.echo(_letters(len(found.chosen)))
     return ExitStatus.DONE
 
 
@@ -211,9 +211,7 @@ def _show_preview(courses: Any, calls: Any, *, as_json: bool) -> None:
         return
     total, sent = courses.total(), courses["send"]
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(calls.items())) or "none"
-    click.echo(
-        f"{total:,} dead letters; a retry would send {sent:,} of them, as {calls.total():,} calls: {kinds}"
-    )
+    click.echo(f"{_letters(total)}; a retry would send {sent:,} of them; calls: {kinds}")
     _show_left(courses["fails_again"], courses["not_made"], courses["irreversible"], 0)
 
 
@@ -231,20 +229,24 @@ def _show_result(progress: Progress, total: int, *, as_json: bool) -> None:
         }
         click.echo(orjson.dumps(counts))
         return
-    click.echo(f"{total:,} dead letters; {progress.delivered:,} delivered, by {progress.calls:,} calls")
+    click.echo(f"{_letters(total)}; {progress.delivered:,} delivered; {progress.calls:,} calls confirmed")
     _show_left(progress.failed, progress.not_made, progress.irreversible, not_reached)
 
 
 def _show_left(failed: int, not_made: int, irreversible: int, not_reached: int) -> None:
     """Say what stays and what to do about it."""
-    for count, text in (
-        (failed, "fail again: see `deadletters list`, mend the mapping or the data"),
-        (not_made, "not made by the current mapping: a renamed rule keeps its ids with `id: OLD NAME`"),
-        (irreversible, "cannot be undone: give --allow-irreversible to send them"),
-        (not_reached, "not reached: repeat the retry"),
+    for count, what, advice in (
+        (failed, "failing again", "see `deadletters list`, and mend the mapping or the data"),
+        (not_made, "not made by the current mapping", "a renamed rule keeps its calls with `id: OLD NAME`"),
+        (irreversible, "irreversible", "sent only with --allow-irreversible"),
+        (not_reached, "not reached", "repeat the retry"),
     ):
         if count:
-            click.echo(f"  {count:,} {text}")
+            click.echo(f"  {what}: {count:,} ({advice})")
+
+
+def _letters(count: int) -> str:
+    return f"{count:,} dead letter{'' if count == 1 else 's'}"
 
 
 @deadletters.command()
@@ -259,13 +261,13 @@ def dismiss(*, config: Path, files: tuple[Path, ...], yes: bool, **options: Any)
             click.echo("no dead letters")
             return ExitStatus.DONE
         if not yes:
-            click.confirm(f"Dismiss {count:,} dead letters?", abort=True)
+            click.confirm(f"Dismiss {_letters(count)}?", abort=True)
         for letter in found.chosen:
             now_ms = int(time.time() * 1000)
             resolution = Resolution(letter.key, letter.last_seen_ms, now_ms, Settlement.DISMISSED)
             found.stored.ledger.resolve(letter, resolution)
         found.stored.ledger.flush()
-    click.echo(f"{count:,} dead letters dismissed")
+    click.echo(f"{_letters(count)} dismissed")
     return ExitStatus.DONE
 
 

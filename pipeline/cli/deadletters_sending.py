@@ -18,6 +18,9 @@ from pipeline.deadletters.unresolved import Unresolved
 if TYPE_CHECKING:
     from rich.console import Console
 
+RETRY_SHARE = 0.2
+"""The part of `delivery.rate.requests_per_second` that a retry uses; the live pipeline's own share leaves it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Retry:
@@ -56,7 +59,7 @@ class Retry:
         max_items = SUSPICIOUS_BATCH_ITEMS - 1
         with (
             exclusive(self.stored.shared, "a retry"),
-            open_redelivery(self.settings, max_items=max_items) as (lanes, sender),
+            open_redelivery(_with_share(self.settings), max_items=max_items) as (lanes, sender),
             _progress_bar(console, len(self.chosen)) as look,
         ):
             redrive = Redrive(
@@ -71,6 +74,12 @@ class Retry:
 
     def _plan(self) -> Iterator[PlannedRecord]:
         return plan(self.chosen, self.archive, self.translator, allow_irreversible=self.allow_irreversible)
+
+
+def _with_share(settings: Settings) -> Settings:
+    rate = settings.delivery.rate.model_copy(update={"share": RETRY_SHARE})
+    delivery = settings.delivery.model_copy(update={"rate": rate})
+    return settings.model_copy(update={"delivery": delivery})
 
 
 @contextmanager

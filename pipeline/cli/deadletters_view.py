@@ -135,7 +135,8 @@ def _letter_lines(letter: dict[str, Any]) -> Iterator[str]:
     for name in ("field", "status", "answer"):
         if letter[name] is not None:
             yield f"  {name:10} {letter[name]}"
-    yield f"  seen       {letter['times']:,} times, {letter['attempts']:,} requests"
+    yield f"  entries    {letter['times']:,}"
+    yield f"  requests   {letter['attempts']:,}"
     yield f"  first      {moment(letter['first_seen_ms'])}"
     yield f"  last       {moment(letter['last_seen_ms'])}"
 

@@ -115,7 +115,7 @@ def test_a_mended_mapping_and_a_retry_deliver_each_failed_call_exactly_once(
     assert json.loads(read("retry", "--dry-run", "--rule", "order", "--json"))["calls"] == {"track": ORDERS}
     assert stage.sandbox.counts()["calls"] == {}, "a dry run sends nothing"
     output = stage.command("retry", "--rule", "order")
-    assert f"{ORDERS} dead letters; {ORDERS} delivered, by {ORDERS} calls" in output
+    assert f"{ORDERS} dead letters; {ORDERS} delivered; {ORDERS} calls confirmed" in output
     assert stage.sandbox.counts()["calls"] == {"track": ORDERS}, "only the failed calls are sent"
     assert list(stage.sandbox.event_ids().values()) == [1] * ORDERS
     assert read.groups() == {FAILED_GONE: 1, UNDECODABLE: 2}
@@ -143,7 +143,7 @@ def test_an_interrupted_retry_is_repeated_and_counts_nothing_twice(stage: Stage,
         retry.send_signal(signal.SIGINT)
         output, errors = retry.communicate(timeout=30)
         assert retry.returncode == 128 + signal.SIGINT, errors
-    assert "not reached: repeat the retry" in output
+    assert "not reached: " in output
     counted = sandbox.counts()["events_counted"]
     assert 0 < counted < ORDERS
     assert read.groups()[FAILED_ORDERS] == ORDERS - counted, (
@@ -162,7 +162,7 @@ def test_an_interrupted_retry_is_repeated_and_counts_nothing_twice(stage: Stage,
 
 def test_calls_that_cannot_be_undone_need_permission(stage: Stage, read: Reading) -> None:
     output = stage.command("retry", "--rule", "gone", status=1)
-    assert "1 cannot be undone: give --allow-irreversible to send them" in output
+    assert "irreversible: 1 (sent only with --allow-irreversible)" in output
     assert stage.sandbox.counts()["calls"] == {}
     stage.command("retry", "--rule", "gone", "--allow-irreversible")
     assert stage.sandbox.counts()["calls"] == {"destroy": 1}
@@ -173,7 +173,7 @@ def test_what_fails_again_stays_with_the_new_reason(stage: Stage, read: Reading)
     stage.sandbox.set_fault("items", indexes=[0], path="/api/v2/batch")
     position = f"{stage.topic}/0@7"
     output = stage.command("retry", "--position", position, status=1)
-    assert "1 fail again" in output
+    assert "failing again: 1 (" in output
     (record,) = json.loads(read("show", position, "--json"))["records"]
     (letter,) = record["dead_letters"]
     assert (letter["reason"], letter["times"], letter["attempts"], letter["status"]) == (
