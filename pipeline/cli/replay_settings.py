@@ -29,7 +29,7 @@ def replay_settings(arguments: ReplayArguments) -> Settings:
             arguments.path, environment, warn=lambda problem: click.echo(str(problem), err=True)
         )
 
-    settings = _without_credentials(load) if arguments.is_trial else load(dict(os.environ))
+    settings = without_credentials(load) if arguments.is_trial else load(dict(os.environ))
     if arguments.mapping:
         mapping = settings.mapping.model_copy(
             update={"files": tuple(path.absolute() for path in arguments.mapping)}
@@ -49,7 +49,12 @@ def _with_rate(arguments: ReplayArguments, settings: Settings) -> Settings:
     return settings.model_copy(update={"delivery": delivery})
 
 
-def _without_credentials(load: Callable[[dict[str, str]], Settings]) -> Settings:
+def without_credentials(load: Callable[[dict[str, str]], Settings]) -> Settings:
+    """Return what `load` makes of the environment, which need not hold the credentials of Customer.io.
+
+    Raises:
+        ConfigurationError: with every problem.
+    """
     try:
         return load(dict(os.environ))
     except DocumentError as error:

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from pipeline.errors import ConfigurationError, PipelineError
 from pipeline.kafka.options import KafkaOptions
 from pipeline.kafka.refusals import refusal
 from pipeline.kafka.settings import client_configuration, without_secrets
+
+_NOBODY_THERE = frozenset(
+    {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE}
+)
 
 
 def open_client(options: KafkaOptions, **callbacks: Callable[..., None]) -> Consumer:
@@ -30,4 +34,9 @@ def failure(action: str, options: KafkaOptions, exception: KafkaException) -> Pi
     final = refusal(error)
     if final is not None:
         return final
-    return PipelineError(f"cannot {action} at {options.bootstrap_servers}: {error.str()} ({error.name()})")
+    advice = (
+        "; check the address, and that this machine may reach it" if error.code() in _NOBODY_THERE else ""
+    )
+    return PipelineError(
+        f"cannot {action} at {options.bootstrap_servers}: {error.str()} ({error.name()}){advice}"
+    )

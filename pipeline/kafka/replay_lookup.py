@@ -37,7 +37,7 @@ class TopicLookup:
         if found is None or not found.partitions:
             raise ConfigurationError(
                 f"the topic {topic} does not exist at {self._options.bootstrap_servers}, or the user may not see it;"
-                " check --topic and kafka.topics"
+                " check the topic's name and the user's rights"
             )
         return sorted(found.partitions)
 

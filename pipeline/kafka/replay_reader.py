@@ -143,7 +143,7 @@ class RangeReader:
         now = self._monotonic()
         self._silent_since = now if self._silent_since is None else self._silent_since
         if now - self._silent_since >= self._give_up_s:
-            raise PipelineError(f"{self.trouble}, for {self._give_up_s:.0f} s now; the replay ends")
+            raise PipelineError(f"{self.trouble}, for {self._give_up_s:.0f} s now; giving up")
 
 
 def read_ranges(

@@ -112,9 +112,7 @@ class Survey:
 
     def _note(self, record: Record) -> None:
         translation = translated(self._sieve, record)
-        if not translation.calls and not translation.failures:
-            self._skipped += 1
-            return
+        self._skipped += not translation.matched
         for failure in translation.failures:
             self._dead_letters[failure.reason] += 1
         for call in translation.calls:
