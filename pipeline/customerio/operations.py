@@ -36,7 +36,8 @@ def encode_operation(
     if not identify_timestamp and call.source.kind is CallKind.IDENTIFY:
         operation.pop("timestamp", None)
     try:
-        return orjson.dumps(operation, default=_as_plain)
+        # orjson's result keeps the 4 kB that it was written in; the copy without the newline keeps only its own length.
+        return orjson.dumps(operation, default=_as_plain, option=orjson.OPT_APPEND_NEWLINE)[:-1]
     except TypeError as error:
         return CallFailure(call.source, Reason.INVALID_ATTRIBUTE, _encode_problem(error), "attributes")
 
