@@ -114,6 +114,20 @@ _MAPPING = click.Path(exists=True, path_type=Path)
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the calls into this file, as JSON lines, and send nothing.",
 )
+@click.option(
+    "--diff",
+    nargs=2,
+    type=_MAPPING,
+    metavar="OLD NEW",
+    help="Send nothing, and show what the mapping NEW makes of the records in place of OLD.",
+)
+@click.option("--fail-on-change", is_flag=True, help="With --diff: exit status 1 when anything differs.")
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With --diff: write a page to attach to a pull request.",
+)
+@click.option("--show-data", is_flag=True, help="With --diff: show values, which may be personal data.")
 @click.option("--json", "as_json", is_flag=True, help="Print the bill or the summary as one JSON object.")
 @click.pass_context
 def replay(context: click.Context, /, **options: Any) -> int:
@@ -129,6 +143,11 @@ def replay(context: click.Context, /, **options: Any) -> int:
     _check(arguments)
     stop = StopRequest()
     stop.listen()
+    if arguments.diff is not None:
+        from pipeline.cli.replay_diff import run_diff  # noqa: PLC0415 - keeps `--help` fast
+
+        status = run_diff(arguments, stop)
+        return stop.status if stop() else status
     return _run(arguments, stop)
 
 
@@ -148,9 +167,16 @@ def _check(arguments: ReplayArguments) -> None:
         raise click.UsageError(
             "--from is missing: say where to begin, for example --from 24h or --from earliest."
         )
-    ways = [arguments.dry_run, arguments.sandbox is not None, arguments.output is not None]
+    ways = [
+        arguments.dry_run,
+        arguments.sandbox is not None,
+        arguments.output is not None,
+        arguments.diff is not None,
+    ]
     if sum(ways) > 1:
-        raise click.UsageError("Choose one of --dry-run, --to-sandbox and --output.")
+        raise click.UsageError("Choose one of --dry-run, --to-sandbox, --output and --diff.")
+    if arguments.diff is None and (arguments.fail_on_change or arguments.html or arguments.show_data):
+        raise click.UsageError("--fail-on-change, --html and --show-data are for --diff.")
     if arguments.rate is not None and arguments.share is not None:
         raise click.UsageError("Choose one of --rate and --share.")
     if arguments.sample and not arguments.dry_run:

@@ -37,12 +37,16 @@ class ReplayArguments:
     share: float | None
     sandbox: str | None
     output: Path | None
+    diff: tuple[Path, Path] | None
+    fail_on_change: bool
+    html: Path | None
+    show_data: bool
     as_json: bool
 
     @property
     def is_trial(self) -> bool:
         """Whether nothing is sent to Customer.io, so that no progress is kept and no credentials are needed."""
-        return self.dry_run or self.sandbox is not None or self.output is not None
+        return any((self.dry_run, self.sandbox is not None, self.output is not None, self.diff is not None))
 
     @property
     def has_bounds(self) -> bool:

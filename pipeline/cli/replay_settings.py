@@ -1,7 +1,8 @@
 """The configuration of a replay: that of the live pipeline, with what was asked on the command line over it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import click
 from pydantic import SecretStr
@@ -31,11 +32,14 @@ def replay_settings(arguments: ReplayArguments) -> Settings:
 
     settings = without_credentials(load) if arguments.is_trial else load(dict(os.environ))
     if arguments.mapping:
-        mapping = settings.mapping.model_copy(
-            update={"files": tuple(path.absolute() for path in arguments.mapping)}
-        )
-        settings = settings.model_copy(update={"mapping": mapping})
+        settings = with_mapping(settings, arguments.mapping)
     return _with_rate(arguments, settings)
+
+
+def with_mapping(settings: Settings, files: Sequence[Path]) -> Settings:
+    """Return the settings with other mapping files."""
+    mapping = settings.mapping.model_copy(update={"files": tuple(path.absolute() for path in files)})
+    return settings.model_copy(update={"mapping": mapping})
 
 
 def _with_rate(arguments: ReplayArguments, settings: Settings) -> Settings:
