@@ -40,7 +40,10 @@ Found = DeadLetter | Resolution | Omitted | Strange
 
 
 def read_dead_letters(
-    options: DeadLetterTopicOptions, monotonic: Callable[[], float] = time.monotonic
+    options: DeadLetterTopicOptions,
+    monotonic: Callable[[], float] = time.monotonic,
+    *,
+    ask_timeout_s: float = ASK_TIMEOUT_S,
 ) -> Iterator[tuple[Position, Found]]:
     """Yield what each message of the topic holds, up to the end that it has now.
 
@@ -50,7 +53,7 @@ def read_dead_letters(
     """
     consumer = _consumer(options)
     try:
-        ends = _ends(consumer, options)
+        ends = _ends(consumer, options, ask_timeout_s)
         consumer.assign([KafkaPartition(options.topic, number, OFFSET_BEGINNING) for number in ends])
         heard_at = monotonic()
         while ends:
@@ -102,18 +105,16 @@ def _consumer_properties(options: DeadLetterTopicOptions) -> dict[str, str | boo
     return {name: value for name, value in options.properties.items() if not name.startswith(own)}
 
 
-def _ends(consumer: Consumer, options: DeadLetterTopicOptions) -> dict[int, int]:
+def _ends(consumer: Consumer, options: DeadLetterTopicOptions, timeout_s: float) -> dict[int, int]:
     """Return the end of each partition that holds anything."""
-    topic = consumer.list_topics(options.topic, timeout=ASK_TIMEOUT_S).topics[options.topic]
+    topic = consumer.list_topics(options.topic, timeout=timeout_s).topics[options.topic]
     if topic.error is not None and topic.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
         raise ConfigurationError(
             f"the dead-letter topic {options.topic} does not exist at {options.bootstrap_servers}"
         )
     ends = {}
     for number in topic.partitions:
-        low, high = consumer.get_watermark_offsets(
-            KafkaPartition(options.topic, number), timeout=ASK_TIMEOUT_S
-        )
+        low, high = consumer.get_watermark_offsets(KafkaPartition(options.topic, number), timeout=timeout_s)
         if high > low:
             ends[number] = high
     return ends

@@ -3,18 +3,28 @@
 import errno
 import json
 import os
+import uuid
+from collections.abc import Sequence
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
 from pipeline.calls import CallKind, CallSource, Reason
-from pipeline.deadletters.entry import DeadLetter
+from pipeline.deadletters.append import AppendOnlyFile
+from pipeline.deadletters.archive import Archive
+from pipeline.deadletters.entry import DeadLetter, Resolution
 from pipeline.deadletters.file import FileDeadLetters
+from pipeline.deadletters.json_lines import from_line, resolution_line
 from pipeline.delivery.open_record import OpenRecord
-from pipeline.errors import ConfigurationError, DeadLettersUnavailableError
+from pipeline.errors import ConfigurationError, DeadLettersUnavailableError, PipelineError
+from pipeline.kafka.dead_letter_reader import read_dead_letters
+from pipeline.kafka.dead_letter_sink import TopicSink
+from pipeline.kafka.dead_letter_topic import DeadLetterTopicOptions, KafkaDeadLetters
 from pipeline.records import Record
 from tests.fakes.dead_letters import FakeDeadLetters
 from tests.operations_made import PARTITION
+from tests.servers.embedded import EmbeddedBrokerProcess
 
 RECORD = Record(
     "events", 3, 41, b"\xff\x00", b'{"a": 1}', (("trace", b"x"), ("trace", None)), 1_773_480_413_000
@@ -43,12 +53,25 @@ def opened() -> OpenRecord:
     return OpenRecord(RECORD, PARTITION, calls=1, weight=0)
 
 
-@pytest.fixture(params=["fake", "file"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> FakeDeadLetters | FileDeadLetters:
-    return FakeDeadLetters() if request.param == "fake" else FileDeadLetters(tmp_path / "dead.jsonl")
+Store = FakeDeadLetters | FileDeadLetters | KafkaDeadLetters
 
 
-def test_what_was_written_is_safe_after_the_flush_and_reported_once(store: FileDeadLetters) -> None:
+def topic_options(broker: EmbeddedBrokerProcess) -> DeadLetterTopicOptions:
+    topic = f"letters-{uuid.uuid4().hex[:8]}"
+    broker.create_topic(topic, 3)
+    return DeadLetterTopicOptions(bootstrap_servers=broker.bootstrap_servers, topic=topic)
+
+
+@pytest.fixture(params=["fake", "file", "topic"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "fake":
+        return FakeDeadLetters()
+    if request.param == "file":
+        return FileDeadLetters(tmp_path / "dead.jsonl")
+    return KafkaDeadLetters(topic_options(request.getfixturevalue("embedded_broker")))
+
+
+def test_what_was_written_is_safe_after_the_flush_and_reported_once(store: Store) -> None:
     first, second = opened(), opened()
     store.write(entry(), first)
     store.write(entry(), second)
@@ -58,7 +81,7 @@ def test_what_was_written_is_safe_after_the_flush_and_reported_once(store: FileD
     store.close()
 
 
-def test_with_nothing_written_a_flush_does_nothing(store: FileDeadLetters) -> None:
+def test_with_nothing_written_a_flush_does_nothing(store: Store) -> None:
     assert list(store.flush()) == []
     store.close()
 
@@ -143,3 +166,90 @@ def test_a_folder_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
         ConfigurationError, match=r"cannot write the dead-letter file .*: No such file or directory"
     ):
         FileDeadLetters(tmp_path / "missing" / "dead.jsonl")
+
+
+ODD = [
+    entry(),
+    entry(Record("events", 0, 1)),
+    entry(Record("events", 0, 2, b"", b"", (), 0)),
+    entry(Record("ev/ents", 0, 3, b"k", b'{"torn', (("cio.topic", b"x"), ("cio.omitted", b"true")), None)),
+    entry(Record("events", 0, 4, None, b"v", (("cio.resolution", b"true"),), 5), source=None, status=207),
+    entry(source=CallSource("order", CallKind.TRACK, "order_placed", 1, "sku-7"), field="name", attempts=3),
+    entry(source=CallSource("order", CallKind.TRACK, None, 0, 7), answer="zu groß"),
+    entry(source=CallSource("order", CallKind.DESTROY), answer=""),
+]
+NOTES: list[DeadLetter | Resolution] = [
+    *ODD,
+    *(Resolution(each.key, each.first_seen_ms, each.first_seen_ms + 1) for each in ODD),
+]
+
+
+def test_what_was_written_to_a_file_is_read_back_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "dead.jsonl"
+    store = FileDeadLetters(path)
+    for each in ODD:
+        store.write(each, opened())
+    store.flush()
+    store.close()
+    lines = AppendOnlyFile(path)
+    lines.append(b"".join(resolution_line(note) for note in NOTES if isinstance(note, Resolution)))
+    lines.close()
+    archive = Archive([path])
+    assert [found for _, found in archive.scan()] == NOTES
+    archive.close()
+
+
+def test_what_was_written_to_a_topic_is_read_back_as_it_was(embedded_broker: EmbeddedBrokerProcess) -> None:
+    options = topic_options(embedded_broker)
+    assert list(read_dead_letters(options)) == []
+    sink = TopicSink(lambda: KafkaDeadLetters(options))
+    sink.keep(NOTES)
+    sink.close()
+    found = [each for _, each in read_dead_letters(options)]
+    assert sorted(map(repr, found)) == sorted(map(repr, NOTES))
+
+
+def test_a_topic_that_cannot_be_read_is_named() -> None:
+    options = DeadLetterTopicOptions(bootstrap_servers="127.0.0.1:1", topic="absent")
+    with pytest.raises(PipelineError, match="cannot read the dead-letter topic absent"):
+        list(read_dead_letters(options, ask_timeout_s=0.5))
+
+
+def write_many(path: Path, name: str) -> None:
+    store = FileDeadLetters(path)
+    for number in range(200):
+        for _ in range(3):
+            store.write(entry(Record(name, 0, number, None, b"x" * 3_000)), opened())
+        store.flush()
+    store.close()
+
+
+def test_processes_that_write_to_one_file_at_once_tear_no_line_and_lose_none(tmp_path: Path) -> None:
+    path = tmp_path / "dead.jsonl"
+    writers = [get_context("spawn").Process(target=write_many, args=(path, name)) for name in ("a", "b")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+        assert writer.exitcode == 0
+    found = [from_line(line) for line in path.read_bytes().splitlines()]
+    for name in ("a", "b"):
+        assert offsets_of(found, name) == [number for number in range(200) for _ in range(3)]
+
+
+def offsets_of(found: Sequence[DeadLetter | Resolution], topic: str) -> list[int]:
+    return [
+        each.record.offset for each in found if isinstance(each, DeadLetter) and each.record.topic == topic
+    ]
+
+
+def test_a_line_that_another_process_tore_does_not_swallow_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "dead.jsonl"
+    store = FileDeadLetters(path)
+    path.write_bytes(b'{"torn by a crash')
+    store.write(entry(), opened())
+    store.flush()
+    store.close()
+    torn, mine = path.read_bytes().splitlines()
+    assert torn == b'{"torn by a crash'
+    assert from_line(mine) == entry()
