@@ -7,6 +7,7 @@ from random import Random
 
 from pipeline.backpressure import OpenLimits
 from pipeline.cli.decoding import open_decoder
+from pipeline.cli.region import RegionalClient, seek_region
 from pipeline.clock import SystemClock
 from pipeline.config import Settings
 from pipeline.customerio.client import TrackClient
@@ -21,7 +22,7 @@ from pipeline.delivery.delivery import Delivery
 from pipeline.delivery.lanes import Lanes
 from pipeline.delivery.lease import Lease
 from pipeline.delivery.rate import RateLimit
-from pipeline.delivery.retry import RetryPolicy
+from pipeline.delivery.retry import RetryPolicy, WaitByVerdict
 from pipeline.delivery.sender import ThreadedSender
 from pipeline.engine import STARTING, Engine, EngineOptions
 from pipeline.errors import ConfigurationError
@@ -168,29 +169,38 @@ def _sender(
     may_send: Callable[[], bool],
 ) -> ThreadedSender:
     customerio, delivery = settings.customerio, settings.delivery
-    base_url = base_url_for(Region(customerio.region), customerio.base_url)
+    region = Region(customerio.region)
+    base_url = base_url_for(region, customerio.base_url)
+    is_asked = region is Region.AUTO and customerio.base_url is None
+    policy = _retry_policy(settings)
 
     def observe(verdict: Verdict, size: int, seconds: float) -> None:
         tally.requests[type(verdict).__name__.lower()] += 1
         tally.request_bytes += size
         tally.request_seconds += seconds
 
-    async def open_courier() -> tuple[Delivery, Callable[[], Awaitable[None]]]:
-        client = TrackClient(
+    def open_client(base_url: str) -> TrackClient:
+        return TrackClient(
             credentials,
             base_url,
             deadline_s=customerio.request_timeout_seconds,
             max_connections=delivery.max_in_flight_requests,
             always_v1=customerio.api == "v1",
         )
+
+    async def open_courier() -> tuple[Delivery, Callable[[], Awaitable[None]]]:
+        client = RegionalClient(open_client) if is_asked else open_client(base_url)
+        random = Random()  # noqa: S311 - jitter, no secret
         courier = Delivery(
             client,
-            _retry_policy(settings),
+            policy,
             admission=_admission(settings, clock),
-            random=Random(),  # noqa: S311 - jitter, no secret
+            random=random,
             may_send=may_send,
             observe=observe,
         )
+        if isinstance(client, RegionalClient):
+            return courier, await seek_region(client, courier.hold, WaitByVerdict(policy, random))
         return courier, client.aclose
 
     return ThreadedSender(open_courier, max_in_flight=delivery.max_in_flight_requests)

@@ -31,7 +31,10 @@ class CustomerioSettings(Section):
         NotBlank | None, Field(description="The API key of the workspace's Track API credentials.")
     ] = None
     api_key_file: Annotated[Path | None, Field(description="A file that holds the API key.")] = None
-    region: Annotated[Literal["us", "eu"], Field(description="Where the workspace lives.")] = "us"
+    region: Annotated[
+        Literal["us", "eu", "auto"],
+        Field(description="Where the workspace lives; `auto` asks Customer.io at the start."),
+    ] = "us"
     base_url: Annotated[
         Url | None,
         Field(description="Another address to send to, such as the sandbox: `http://127.0.0.1:8080`."),

@@ -107,20 +107,22 @@ class TrackClient:
             return answer, None
         return raw_verdict(answer.status, answer.headers, answer.body, self._now()), answer
 
-    async def ask_region(self) -> str | Verdict:
+    async def ask_region(self) -> str | Retry | Fatal:
         """Ask in which region the account lives: `us` or `eu`, or what kept us from knowing."""
         answer = await self.exchange(HttpRequest("GET", REGION_PATH))
         if not isinstance(answer, Answer):
             return answer
-        if answer.status != 200:
-            return batch_verdict(answer.status, answer.headers, answer.body, 1, self._now())
+        verdict = batch_verdict(answer.status, answer.headers, answer.body, 1, self._now())
+        if isinstance(verdict, Retry | Fatal):
+            return verdict
         try:
             region = orjson.loads(answer.body)["region"]
         except (orjson.JSONDecodeError, KeyError, TypeError):
             region = None
-        if region in {"us", "eu"}:
+        if answer.status == 200 and region in {"us", "eu"}:
             return str(region)
-        return Fatal("the answer does not tell the region", "check customerio.base_url and any proxy", 200)
+        advice = "check customerio.base_url and any proxy"
+        return Fatal("the answer does not tell the region", advice, answer.status)
 
     async def exchange(self, request: HttpRequest) -> Answer | Retry:
         """Make one request, and after a 401 another one if the credentials have changed since."""
