@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,27 +160,65 @@ def schema() -> None:
 
 @mapping.command()
 @click.option(
-    "--from",
-    "source",
-    type=click.File("rb"),
-    required=True,
-    help="A file of events, one JSON a line; - for stdin.",
+    "--from", "source", type=click.File("rb"), help="A file of events, one JSON a line; - for stdin."
+)
+@click.option("--from-topic", "topic", help="A topic: its latest records are read, and nothing is committed.")
+@click.option(
+    "--config",
+    "-c",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("pipeline.yaml"),
+    show_default=True,
+    help="For --from-topic: the configuration that says how to reach Kafka and how records are decoded.",
+)
+@click.option(
+    "--bootstrap-servers", help="For --from-topic, in place of --config: brokers with JSON records."
+)
+@click.option(
+    "--records", type=click.IntRange(1, 100_000), default=1_000, show_default=True, help="With --from-topic."
 )
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="Where to write; stdout if left out."
 )
-def new(source: Any, output: Path | None) -> None:
-    """Write a first mapping file with tests from a sample of real events."""
-    events = [event for _, event, _ in _events(source, "sample") if isinstance(event, dict)]
-    if not events:
-        raise click.ClickException("there is no JSON object in the sample")
-    text = first_mapping(events, source.name)
+def new(
+    *,
+    source: Any,
+    topic: str | None,
+    config: Path,
+    bootstrap_servers: str | None,
+    records: int,
+    output: Path | None,
+) -> None:
+    """Write a first mapping file with tests from a sample of real events, of a file or of a topic."""
+    from pipeline.cli.mapping_sample import decoded_sample  # noqa: PLC0415 - the Kafka client is slow to load
+
+    if (source is None) == (topic is None):
+        raise click.UsageError("Say where the events come from: either --from FILE or --from-topic TOPIC.")
+    if output is not None and output.exists():
+        raise click.ClickException(f"{output} is there already")
+    if topic is None:
+        origin, found = getattr(source, "name", "stdin"), [event for _, event, _ in _events(source, "sample")]
+    else:
+        origin, found = f"the topic {topic}", decoded_sample(topic, records, config, bootstrap_servers)
+    text = first_mapping(_objects(found, origin), origin)
     if output is None:
         click.echo(text, nl=False)
-    elif output.exists():
-        raise click.ClickException(f"{output} is there already")
     else:
         output.write_text(text, encoding="utf-8")
+
+
+def _objects(found: Sequence[Any], origin: str) -> list[dict[str, Any]]:
+    """Return the events that a mapping can be guessed from, and tell of the others."""
+    events = [event for event in found if isinstance(event, dict)]
+    reasons = [str(event) for event in found if isinstance(event, ValueError)]
+    first = f"; the first that cannot be read: {reasons[0]}" if reasons else ""
+    if not events:
+        raise click.ClickException(
+            f"there is no JSON object among the {len(found)} events of {origin}{first}"
+        )
+    if len(events) < len(found):
+        click.echo(f"{len(found) - len(events)} of {len(found)} events are no JSON objects{first}", err=True)
+    return events
 
 
 def _events(lines: Iterable[bytes], topic: str) -> Iterator[tuple[int, Any, Record]]:
@@ -198,7 +236,6 @@ def _events(lines: Iterable[bytes], topic: str) -> Iterator[tuple[int, Any, Reco
 
 
 def _write_requests(rules: RuleSet, record: Record) -> list[str]:
-
     translation = Translator(rules, _now, decode=decode_json).translate(record)
     assert isinstance(translation, Translation)  # JSON never waits for a schema
     if translation.calls:

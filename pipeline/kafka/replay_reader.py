@@ -1,7 +1,7 @@
 """Reading ranges of partitions to their ends, by position: holes and control records count as read."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import closing
 
 from confluent_kafka import Consumer, KafkaError, Message
@@ -148,7 +148,7 @@ class RangeReader:
 
 def read_ranges(
     options: KafkaOptions, ranges: Ranges, *, stop: Callable[[], bool] = lambda: False, at_once: int = 1_000
-) -> Iterator[list[Record]]:
+) -> Generator[list[Record]]:
     """Yield all records of the ranges, some at a time, until `stop` says so.
 
     Raises:

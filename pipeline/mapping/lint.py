@@ -10,7 +10,7 @@ from pipeline.mapping.compile import expressions
 from pipeline.mapping.coverage import coverage
 from pipeline.mapping.dispatch import asks_for_tombstones, needs
 from pipeline.mapping.expression.paths import root_paths
-from pipeline.mapping.expression.syntax import Node
+from pipeline.mapping.expression.syntax import Node, walk
 from pipeline.mapping.plan import CallPlan, RulePlan
 from pipeline.mapping.ruleset import RuleSet
 from pipeline.mapping.templates import Tree
@@ -46,16 +46,23 @@ def _rule_problems(rule: RulePlan, known: frozenset[str]) -> Iterator[Problem]:
     if rule.never or (rule.when is not None and any(not texts for texts in needs(rule.when.node).values())):
         where = document.locate((*rule.path, "when"))
         yield document.problem(where, "never-matches", f"rule '{rule.name}' can never match", Level.WARNING)
+    compared = _compared_texts(rule)
     for call in rule.calls:
         if not call.identity and call.kind is not CallKind.RAW:
             text = f"this {call.kind} has no way to name a person: give it an id, or one under defaults"
             yield document.problem(document.locate(call.path, key=True), "no-identity", text, Level.WARNING)
         for path, text in _texts(call):
-            if _FOREIGN.search(text) or _is_known_path(text, known):
+            if text not in compared and (_FOREIGN.search(text) or _is_known_path(text, known)):
                 shown = (
                     "this text looks like an expression: write it in ${ }, or leave it if it is meant as text"
                 )
                 yield document.problem(document.locate(path), "looks-like-expression", shown, Level.WARNING)
+
+
+def _compared_texts(rule: RulePlan) -> frozenset[str]:
+    """Return the texts in a rule's condition: `user.created` beside `type == 'user.created'` is no path."""
+    nodes = walk(rule.when.node) if rule.when is not None else ()
+    return frozenset(node.value for node in nodes if node.kind == "literal" and type(node.value) is str)
 
 
 def _is_known_path(text: str, known: frozenset[str]) -> bool:

@@ -101,6 +101,14 @@ def test_ordinary_text_is_not_taken_for_an_expression(text: str) -> None:
     assert warnings(body) == []
 
 
+def test_a_text_that_the_condition_compares_with_is_not_taken_for_an_expression() -> None:
+    rule = "rules:\n  - {name: a, when: type == 'user.created', track: {id: '${user.id}', name: %s}}"
+    assert warnings(rule % "user.created") == []
+    assert [warning.split(":")[:2] for warning in warnings(rule % "user.updated")] == [
+        ["3", " looks-like-expression"]
+    ]
+
+
 def test_rules_that_no_test_reaches_are_reported_with_the_warnings_of_the_text(tmp_path: Path) -> None:
     path = tmp_path / "m.yaml"
     path.write_text(

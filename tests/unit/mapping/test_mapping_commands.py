@@ -249,7 +249,10 @@ def test_new_writes_a_file_that_lints_and_passes_its_tests(tmp_path: Path) -> No
         (["lint", "."], 1, "the folder has no mapping file (*.yaml)"),
         (["test", "."], 2, "the folder has no mapping file (*.yaml)"),
         (["explain"], 2, "Missing argument 'MAPPING'"),
-        (["new"], 2, "Missing option '--from'"),
+        (["new"], 2, "either --from FILE or --from-topic TOPIC"),
+        (["new", "--from", "-", "--from-topic", "t"], 2, "either --from FILE or --from-topic TOPIC"),
+        (["new", "--from", "-"], 1, "there is no JSON object among the 0 events of stdin"),
+        (["new", "--from-topic", "t"], 2, "pipeline.yaml: error: there is no such file; write one with"),
         (["tset"], 2, "No such command 'tset'"),
     ],
 )
