@@ -1,122 +1,225 @@
-"""`cio-pipeline check` against a real sandbox and a real Kafka protocol, with each thing broken in turn."""
+"""`cio-pipeline check` on real servers: what it finds right, what it finds wrong, and what it says to do."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from confluent_kafka import Producer
 
-from pipeline.cli.entry import run_command_line
-from pipeline.errors import ExitStatus
+from pipeline.kafka.progress import group_progress
 from tests.servers.embedded import EmbeddedBrokerProcess
+from tests.servers.pipeline import write_configuration
 from tests.servers.ports import free_ports
-from tests.servers.sandbox import API_KEY, SITE_ID, SandboxThread
+from tests.servers.sandbox import API_KEY, SandboxProcess
 
-MAPPING = """\
-version: 1
-rules:
-  - name: signup
-    when: type == 'user.created'
-    identify: {id: "${user.id}", timestamp: 1}
-tests:
-  - name: a signup
-    event: {type: user.created, user: {id: u1}}
-    expect: [{call: identify, id: u1, timestamp: 1}]
-"""
+_topics = count(1)
+SIGNED_UP = {
+    "type": "user.signed_up",
+    "occurred_at": "2026-03-14T09:26:53Z",
+    "user": {"id": "ann", "email": "a@b.c"},
+}
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxThread]:
-    with SandboxThread() as running:
-        yield running
+def sandbox() -> Iterator[SandboxProcess]:
+    with SandboxProcess() as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
-def settings(
-    tmp_path: Path, sandbox: SandboxThread, embedded_broker: EmbeddedBrokerProcess
-) -> dict[str, Any]:
-    (tmp_path / "mapping.yaml").write_text(MAPPING)
-    topic = f"check-{tmp_path.name.replace('_', '-')}"
-    embedded_broker.create_topic(topic, 2)
-    return {
-        "kafka": {"bootstrap_servers": embedded_broker.bootstrap_servers, "topics": topic},
-        "customerio": {"site_id": SITE_ID, "api_key": API_KEY, "base_url": sandbox.base_url},
-        "admin": {"listen": f"127.0.0.1:{free_ports(1)[0]}"},
-    }
+def topic(embedded_broker: EmbeddedBrokerProcess) -> str:
+    topic = f"checked-{next(_topics)}"
+    embedded_broker.create_topic(topic, 3)
+    return topic
 
 
-@pytest.fixture
-def findings(tmp_path: Path, settings: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> Any:
-    def check(status: ExitStatus, **changes: dict[str, Any]) -> dict[str, str]:
-        """Return what was found: of what is well if the status is 0, else of what is not."""
-        merged = {
-            name: {**section, **changes.get(name, {})} for name, section in {**changes, **settings}.items()
+class Checked:
+    """What one run said."""
+
+    def __init__(self, configuration: Path, *arguments: str) -> None:
+        command = [sys.executable, "-m", "pipeline", "check", "--config", str(configuration), *arguments]
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("CIO_PIPELINE")
         }
-        (tmp_path / "pipeline.yaml").write_text(yaml.safe_dump(merged))
-        assert run_command_line(["check", "-c", str(tmp_path / "pipeline.yaml"), "--json"]) == status
-        found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-        return {each["subject"]: each["text"] for each in found if each["ok"] is (status == ExitStatus.DONE)}
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=120, check=False, env=environment
+        )
+        self.status, self.output, self.errors = done.returncode, done.stdout, done.stderr
 
-    return check
+    def all(self, name: str) -> list[dict[str, Any]]:
+        document = json.loads(self.output)
+        assert document["ok"] == (self.status == 0), self.output + self.errors
+        return [check for check in document["checks"] if check["name"] == name]
 
-
-def test_when_all_is_well_each_thing_says_so(findings: Any) -> None:
-    found = findings(ExitStatus.DONE)
-    assert list(found) == ["settings", "mapping", "dead letters", "admin", "customerio", "kafka"]
-    assert found["mapping"] == "1 rules, 1 tests pass"
-    assert found["customerio"] == "the credentials are accepted; the workspace lives in region us"
-    assert found["kafka"] == "2 partitions, 0 of them begun by the group cio-pipeline, 0 records to read"
-
-
-def test_wrong_credentials_are_told_apart_from_an_address_where_nobody_is(findings: Any) -> None:
-    found = findings(ExitStatus.FAILED, customerio={"api_key": "wrong-key"})
-    assert list(found) == ["customerio"]
-    assert "credentials" in found["customerio"]
-    assert "wrong-key" not in found["customerio"]
-    found = findings(ExitStatus.FAILED, customerio={"base_url": f"http://127.0.0.1:{free_ports(1)[0]}"})
-    assert "check customerio.region, customerio.base_url and the network" in found["customerio"]
+    def __getitem__(self, name: str) -> dict[str, Any]:
+        (check,) = self.all(name)
+        return check
 
 
-def test_a_missing_topic_is_named(findings: Any, embedded_broker: EmbeddedBrokerProcess) -> None:
-    embedded_broker.set_topic_error("check-nowhere", 3)
-    found = findings(ExitStatus.FAILED, kafka={"topics": "check-nowhere"})
-    assert list(found) == ["kafka"]
-    assert "the topic check-nowhere does not exist" in found["kafka"]
-
-
-def test_a_mapping_whose_tests_fail_is_pointed_at(findings: Any, tmp_path: Path) -> None:
-    (tmp_path / "mapping.yaml").write_text(
-        MAPPING.replace("[{call: identify, id: u1", "[{call: identify, id: u2")
+def configured(
+    folder: Path, broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, **sections: Any
+) -> Path:
+    return write_configuration(
+        folder,
+        bootstrap_servers=broker.bootstrap_servers,
+        topic=topic,
+        base_url=sandbox.base_url,
+        **sections,
     )
-    found = findings(ExitStatus.FAILED)
-    assert found == {"mapping": f"1 of 1 tests fail: {tmp_path}/mapping.yaml:7:11; see `mapping test`"}
 
 
-def test_a_mapping_that_cannot_be_compiled_is_pointed_at(findings: Any, tmp_path: Path) -> None:
-    (tmp_path / "mapping.yaml").write_text(MAPPING.replace("identify:", "identifi:"))
-    found = findings(ExitStatus.FAILED)
-    assert f"{tmp_path}/mapping.yaml:5:5: error: " in found["mapping"]
+def put(broker: EmbeddedBrokerProcess, topic: str, partition: int, *events: object) -> None:
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
+    for event in events:
+        value = event if isinstance(event, bytes) else json.dumps(event).encode()
+        producer.produce(topic, value, partition=partition, timestamp=1_790_000_000_000)
+    assert producer.flush(10) == 0
 
 
-def test_dead_letters_below_a_file_are_found_out(findings: Any) -> None:
-    found = findings(ExitStatus.FAILED, deadletters={"file": "mapping.yaml/dead.jsonl"})
-    assert list(found) == ["dead letters"]
-
-
-def test_everything_is_looked_at_also_when_the_first_thing_is_wrong(findings: Any) -> None:
-    changes = {
-        "customerio": {"api_key": "wrong"},
-        "deadletters": {"file": "mapping.yaml/dead.jsonl"},
-    }
-    assert list(findings(ExitStatus.FAILED, **changes)) == ["dead letters", "customerio"]
-
-
-def test_a_person_gets_one_line_for_each_thing(
-    findings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_everything_right_is_a_tick_a_line_and_status_0(
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
 ) -> None:
-    findings(ExitStatus.DONE)
-    run_command_line(["check", "-c", str(tmp_path / "pipeline.yaml")])
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["ok"] * 6
+    put(embedded_broker, topic, 0, SIGNED_UP, {"type": "nobody.cares"})
+    checked = Checked(configured(tmp_path, embedded_broker, sandbox, topic))
+    assert checked.status == 0, checked.output + checked.errors
+    lines = checked.output.splitlines()
+    assert lines[-1] == "all is well"
+    names = (
+        "settings",
+        "mapping",
+        "broker",
+        "authentication",
+        "topic",
+        "dead letters",
+        "reading",
+        "decoding",
+    )
+    for name in (*names, "matched", "order", "customer.io", "region", "clock"):
+        assert any(line.startswith(f"✓ {name} ") for line in lines), (name, checked.output)
+    assert "1 of the last 2 records (50%) match no rule" in checked.output
+    assert API_KEY not in checked.output
+
+
+def test_nothing_is_sent_committed_or_written(
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
+) -> None:
+    put(embedded_broker, topic, 0, SIGNED_UP)
+    before = sandbox.counts()["calls"]
+    assert Checked(configured(tmp_path, embedded_broker, sandbox, topic)).status == 0
+    assert sandbox.counts()["calls"] == before
+    assert all(
+        each.committed is None
+        for each in group_progress(embedded_broker.bootstrap_servers, "test-group", topic)
+    )
+    assert [file.name for file in tmp_path.iterdir()] == ["pipeline.yaml"]
+
+
+def test_a_person_in_several_partitions_is_a_cross(
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
+) -> None:
+    put(embedded_broker, topic, 0, SIGNED_UP)
+    put(embedded_broker, topic, 2, SIGNED_UP)
+    checked = Checked(configured(tmp_path, embedded_broker, sandbox, topic), "--json")
+    assert checked.status == 1
+    assert checked["order"]["state"] == "failed"
+    assert "1 of 1 people" in checked["order"]["text"]
+    assert "record key" in checked["order"]["advice"]
+
+
+def test_records_that_no_rule_matches_or_that_are_no_json_are_crosses(
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
+) -> None:
+    put(embedded_broker, topic, 0, {"other": 1}, {"other": 2})
+    configuration = configured(tmp_path, embedded_broker, sandbox, topic)
+    assert Checked(configuration, "--json")["matched"]["state"] == "failed"
+    put(embedded_broker, topic, 1, b"secret, and no JSON")
+    checked = Checked(configuration, "--json")
+    assert checked["decoding"]["state"] == "failed"
+    assert "secret" not in checked.output
+
+
+def test_a_topic_that_is_not_there_is_named_with_what_to_do(
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, tmp_path: Path
+) -> None:
+    checked = Checked(configured(tmp_path, embedded_broker, sandbox, "no-such-topic"), "--json")
+    assert checked.status == 1
+    assert checked["topic"]["text"].startswith("no-such-topic does not exist")
+    assert "kafka.topics" in checked["topic"]["advice"]
+
+
+def test_a_broker_that_is_not_there_is_a_cross_and_customerio_is_asked_all_the_same(
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, tmp_path: Path
+) -> None:
+    (port,) = free_ports(1)
+    servers = {"bootstrap_servers": f"127.0.0.1:{port}"}
+    checked = Checked(configured(tmp_path, embedded_broker, sandbox, "t", kafka=servers), "--json")
+    assert checked.status == 1
+    assert checked["broker"]["state"] == "failed"
+    assert checked["topics"]["state"] == "left_out"
+    assert checked["customer.io"]["state"] == "passed"
+
+
+def test_credentials_that_customerio_refuses_and_an_address_where_nobody_is(
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
+) -> None:
+    wrong = {"api_key": "wrong-key"}
+    checked = Checked(configured(tmp_path, embedded_broker, sandbox, topic, customerio=wrong), "--json")
+    assert checked["customer.io"]["state"] == "failed"
+    assert checked["customer.io"]["advice"]
+    assert "wrong-key" not in checked.output
+    (port,) = free_ports(1)
+    nobody = {"base_url": f"http://127.0.0.1:{port}"}
+    checked = Checked(configured(tmp_path, embedded_broker, sandbox, topic, customerio=nobody), "--json")
+    assert checked["customer.io"]["state"] == "failed"
+    assert checked["clock"]["state"] == "left_out"
+
+
+def test_a_mapping_with_an_error_and_one_whose_test_fails(
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.yaml"
+    configuration = configured(tmp_path, embedded_broker, sandbox, topic, mapping={"files": ["rules.yaml"]})
+    rules.write_text("version: 1\nrules:\n  - name: a\n    when: '(('\n    track: {id: x, name: y}\n")
+    broken = Checked(configuration, "--json")
+    assert broken["mapping"]["state"] == "failed"
+    assert "rules.yaml:4:" in broken["mapping"]["text"]
+    rules.write_text(
+        "version: 1\nrules:\n  - name: a\n    track: {id: x, name: y}\n"
+        "tests:\n  - name: t\n    event: {}\n    expect: []\n"
+    )
+    failing = Checked(configuration, "--json")
+    assert failing["mapping tests"]["state"] == "failed"
+    assert "rules.yaml:6:" in failing["mapping tests"]["text"]
+
+
+def test_a_registry_that_is_not_there_and_records_that_wait_for_it(
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
+) -> None:
+    (port,) = free_ports(1)
+    decode = {"format": "schema_registry", "registry": {"url": f"http://127.0.0.1:{port}"}}
+    checked = Checked(configured(tmp_path, embedded_broker, sandbox, topic, decode=decode), "--json")
+    assert "cannot be reached" in checked["schema registry"]["text"]
+
+
+def test_settings_that_are_wrong_come_first_and_alone(tmp_path: Path) -> None:
+    path = tmp_path / "pipeline.yaml"
+    path.write_text("kafka: {bootstrap_servers: here, topic: a}\n")
+    checked = Checked(path, "--json")
+    assert checked.status == 1
+    assert len(checked.all("settings")) > 1
+    assert checked["everything else"]["state"] == "left_out"
+
+
+def test_a_folder_for_dead_letters_that_is_not_there(
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
+) -> None:
+    letters = {"file": "nowhere/dead-letters.jsonl"}
+    checked = Checked(configured(tmp_path, embedded_broker, sandbox, topic, deadletters=letters), "--json")
+    assert checked["dead letters"]["state"] == "failed"
+    assert "nowhere" in checked["dead letters"]["advice"]

@@ -1,0 +1,113 @@
+"""Kafka: whether it can be reached, knows us, has the topics, and lets us do what a pipeline does."""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from pipeline.cli.checkup_findings import Finding, failed, left_out, passed
+from pipeline.config import Settings
+from pipeline.kafka.inspection import Inspection, Unreachable
+
+_NOT_TOLD = "this broker does not tell rights"
+
+
+def broker_findings(
+    inspection: Inspection, settings: Settings, known: Mapping[str, int] | Unreachable
+) -> Iterator[Finding]:
+    """Yield whether the brokers answer and take the credentials."""
+    servers = settings.kafka.bootstrap_servers
+    match known:
+        case Unreachable(text, refused=True):
+            yield passed("broker", f"{servers} answers")
+            yield failed("authentication", text, "check sasl.username, its password and sasl.mechanism")
+        case Unreachable(text):
+            advice = "check kafka.bootstrap_servers, that the brokers run, and security.protocol"
+            yield failed("broker", f"no broker answers at {servers}: {text}", advice)
+        case _:
+            yield passed("broker", f"{servers} answers")
+            how = "the credentials are taken" if inspection.authenticates else "none is asked for"
+            yield passed("authentication", how)
+
+
+def topics_read(settings: Settings, known: Mapping[str, int]) -> dict[str, int]:
+    """Return the topics that the configuration reads, with their numbers of partitions."""
+    return {topic: count for topic, count in known.items() if any(map(_reads(topic), settings.kafka.topics))}
+
+
+def _reads(topic: str) -> Callable[[str], bool]:
+    return lambda wanted: topic == wanted or (wanted.startswith("^") and re.search(wanted, topic) is not None)
+
+
+def topic_findings(settings: Settings, known: Mapping[str, int]) -> Iterator[Finding]:
+    """Yield whether there is a topic for each name or pattern."""
+    for wanted in settings.kafka.topics:
+        if wanted.startswith("^"):
+            matching = [topic for topic in known if re.search(wanted, topic)]
+            yield (
+                passed("topic", f"{wanted} matches {len(matching)}: {', '.join(sorted(matching)[:5])}")
+                if matching
+                else failed(
+                    "topic", f"{wanted} matches none", "check kafka.topics, and the right to DESCRIBE"
+                )
+            )
+        elif wanted in known:
+            yield passed("topic", f"{wanted} has {known[wanted]} partitions")
+        else:
+            advice = "create it, correct kafka.topics, or grant DESCRIBE on it"
+            yield failed("topic", f"{wanted} does not exist, or the user may not see it", advice)
+
+
+def right_findings(
+    inspection: Inspection, settings: Settings, topics: Mapping[str, int]
+) -> Iterator[Finding]:
+    """Yield whether the user may commit for the group, read the topics and write dead letters."""
+    may_commit = inspection.may_commit()
+    yield _commit(inspection, settings, topics, may_commit)
+    if may_commit is not None:
+        for topic in topics:
+            yield (
+                failed("right to read", f"the user may not read {topic}", "grant READ on the topic")
+                if inspection.may_on_topic(topic, "read") is False
+                else passed("right to read", topic)
+            )
+    yield _dead_letter_file(settings.deadletters.file)
+    if settings.deadletters.topic is not None:
+        # A broker that does not tell rights on groups tells none on topics, and lets us wait for that.
+        yield _dead_letter_topic(inspection, settings.deadletters.topic, told=may_commit is not None)
+
+
+def _commit(
+    inspection: Inspection, settings: Settings, topics: Mapping[str, int], allowed: bool | None
+) -> Finding:
+    group = settings.kafka.group_id
+    refused = next((text for topic in topics if (text := inspection.committed(topic))), None)
+    if refused is not None or allowed is False:
+        text = refused or f"the user may not commit offsets of the group {group}"
+        return failed("right to commit", text, f"grant READ on the group {group}")
+    if allowed:
+        return passed("right to commit", f"group {group}")
+    return left_out("right to commit", f"the offsets of {group} can be read; {_NOT_TOLD}")
+
+
+def _dead_letter_topic(inspection: Inspection, topic: str, *, told: bool) -> Finding:
+    known = inspection.topics()
+    if isinstance(known, Unreachable) or topic not in known:
+        return failed(
+            "dead letters", f"the topic {topic} does not exist, or the user may not see it", "create it"
+        )
+    if not told:
+        return left_out("dead letters", f"the topic {topic} exists; {_NOT_TOLD}")
+    if inspection.may_on_topic(topic, "write") is False:
+        return failed("dead letters", f"the user may not write {topic}", "grant WRITE on the topic")
+    return passed("dead letters", f"the topic {topic} may be written")
+
+
+def _dead_letter_file(file: Path) -> Finding:
+    """Look without touching: an empty file would say that there are dead letters to look at."""
+    place = file if file.exists() else file.parent
+    if file.is_dir() or not place.exists():
+        return failed("dead letters", f"{file} cannot be written", f"make the folder {file.parent}")
+    if not os.access(place, os.W_OK):
+        return failed("dead letters", f"{file} may not be written", f"let this user write {place}")
+    return passed("dead letters", f"{file} can be written")

@@ -1,0 +1,153 @@
+"""What a user may do at the brokers, asked without changing anything."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import TopicPartition as KafkaPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclOperation
+
+from pipeline.kafka.messages import MessageReader
+from pipeline.kafka.options import KafkaOptions
+from pipeline.kafka.replay_client import failure, open_client
+from pipeline.kafka.settings import without_secrets
+from pipeline.records import Record, TopicPartition
+
+ASK_TIMEOUT_S = 10.0
+_POLL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """Why the brokers cannot be asked. `refused` tells that it was the credentials."""
+
+    text: str
+    refused: bool = False
+
+
+class Inspection:
+    """Asks the brokers as the pipeline's consumer would.
+
+    Raises:
+        ConfigurationError: the client refuses a setting.
+    """
+
+    def __init__(self, options: KafkaOptions) -> None:
+        self._options = options
+        self._errors: list[KafkaError] = []
+        self._consumer = open_client(options, error_cb=self._errors.append)
+        self._admin = AdminClient(
+            {**options.properties, "bootstrap.servers": options.bootstrap_servers, "log_level": 0}
+        )
+
+    def topics(self) -> Mapping[str, int] | Unreachable:
+        """Return the topics that the user may see, each with its number of partitions."""
+        try:
+            known = self._consumer.list_topics(timeout=ASK_TIMEOUT_S).topics
+        except KafkaException as error:
+            return self._unreachable(error.args[0])
+        return {name: len(topic.partitions) for name, topic in known.items() if topic.error is None}
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether the settings name a way to say who we are."""
+        protocol = str(self._options.properties.get("security.protocol", "plaintext")).lower()
+        return protocol.startswith("sasl") or "ssl.certificate.location" in self._options.properties
+
+    def may_on_topic(self, topic: str, operation: str) -> bool | None:
+        """Tell whether the user may do `read` or `write` on a topic, None where the broker does not say."""
+        asked = self._admin.describe_topics(
+            TopicCollection([topic]), include_authorized_operations=True, request_timeout=ASK_TIMEOUT_S
+        )
+        return _allowed(asked, operation)
+
+    def may_commit(self) -> bool | None:
+        """Tell whether the user may commit offsets of the group, None where the broker does not say."""
+        try:
+            asked = self._admin.describe_consumer_groups(
+                [self._options.group_id], include_authorized_operations=True, request_timeout=ASK_TIMEOUT_S
+            )
+        except KafkaException:
+            return None
+        return _allowed(asked, "read")
+
+    def committed(self, topic: str) -> str | None:
+        """Ask for the group's offset in a topic; return why that is refused, None when it is not."""
+        try:
+            [answer] = self._consumer.committed([KafkaPartition(topic, 0)], timeout=ASK_TIMEOUT_S)
+        except KafkaException as error:
+            return str(failure("read the group's offsets", self._options, error))
+        return None if answer.error is None else answer.error.str()
+
+    def sample(self, topics: Mapping[str, int], count: int) -> list[Record]:
+        """Return about `count` of the last records of these topics, the same number from each partition.
+
+        Raises:
+            PipelineError: the brokers refuse to give them.
+        """
+        partitions = [TopicPartition(topic, number) for topic in topics for number in range(topics[topic])]
+        each = max(1, count // max(1, len(partitions)))
+        try:
+            return self._read(self._last(partitions, each), each)
+        except KafkaException as error:
+            raise failure("read a sample", self._options, error) from None
+
+    def close(self) -> None:
+        """Let the brokers go."""
+        self._consumer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _last(self, partitions: Sequence[TopicPartition], count: int) -> list[KafkaPartition]:
+        """Return where the last records of each partition begin; empty partitions are left out."""
+        found = []
+        for topic, number in partitions:
+            low, high = self._consumer.get_watermark_offsets(
+                KafkaPartition(topic, number), timeout=ASK_TIMEOUT_S
+            )
+            if low < high:
+                found.append(KafkaPartition(topic, number, max(low, high - count)))
+        return found
+
+    def _read(self, starts: list[KafkaPartition], each: int) -> list[Record]:
+        reader, open_partitions = MessageReader(), len(starts)
+        records: list[Record] = []
+        self._consumer.assign(starts)
+        # A partition whose end never comes costs a few empty polls and not for ever.
+        patience = round(ASK_TIMEOUT_S / _POLL_S)
+        while open_partitions and patience and len(records) < each * len(starts):
+            messages = self._consumer.consume(500, _POLL_S)
+            patience -= not messages
+            read, events = reader.read(messages)
+            records += read
+            for error, _ in events:
+                if error.code() != KafkaError._PARTITION_EOF:
+                    raise KafkaException(error)
+                open_partitions -= 1
+        self._consumer.unassign()
+        return records
+
+    def _unreachable(self, error: KafkaError) -> Unreachable:
+        # The client tells what lies behind a time-out by its error callback.
+        known = next((e for e in self._errors if e.code() == KafkaError._AUTHENTICATION), None)
+        cause = known or next((e for e in self._errors if e.code() != KafkaError._ALL_BROKERS_DOWN), error)
+        return Unreachable(without_secrets(cause.str(), self._options.properties), refused=known is not None)
+
+
+def _allowed(asked: Mapping[str, Any], operation: str) -> bool | None:
+    for answer in asked.values():
+        try:
+            operations = answer.result(ASK_TIMEOUT_S + 1).authorized_operations
+        except (KafkaException, TimeoutError):
+            return None
+        return None if operations is None else AclOperation[operation.upper()] in operations
+    return None
