@@ -321,7 +321,6 @@ class Engine:
         """Start afresh with each partition."""
         self._let_go(partitions)
         self._assignment.add(partitions)
-        self._sender.set_share(self._source.share)
 
     def revoked(self, partitions: Sequence[TopicPartition]) -> None:
         """Finish what is in flight within the deadline, commit, let go (G7)."""
@@ -386,6 +385,8 @@ class Engine:
         if now < self._status_at:
             return
         self._status_at = now + STATUS_INTERVAL_S
+        # Partitions that were added elsewhere change our share without an assignment of ours.
+        self._sender.set_share(self._source.share)
         reasons = (
             self._source.trouble,
             self._sender.held,

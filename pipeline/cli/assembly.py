@@ -13,7 +13,7 @@ from pipeline.config import Settings
 from pipeline.customerio.client import TrackClient
 from pipeline.customerio.credentials import Credentials, CredentialSource
 from pipeline.customerio.regions import Region, base_url_for
-from pipeline.customerio.verdicts import Verdict
+from pipeline.customerio.verdicts import Verdict, verdict_name
 from pipeline.deadletters.file import FileDeadLetters
 from pipeline.deadletters.keeper import DeadLetterKeeper, FailureLimits
 from pipeline.delivery.admission import Admission
@@ -175,7 +175,7 @@ def _sender(
     policy = _retry_policy(settings)
 
     def observe(verdict: Verdict, size: int, seconds: float) -> None:
-        tally.requests[type(verdict).__name__.lower()] += 1
+        tally.requests[verdict_name(verdict)] += 1
         tally.request_bytes += size
         tally.request_seconds += seconds
 

@@ -33,14 +33,16 @@ def run(path: Path, watch: bool) -> int:
     stop = StopRequest()
     stop.listen()
 
-    import structlog  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.config import load_settings  # noqa: PLC0415 - imported late, so that `--help` stays fast
+
+    settings = load_settings(path, os.environ, warn=lambda problem: click.echo(str(problem), err=True))
+
+    import structlog  # noqa: PLC0415 - imported late, so that a mistake in the settings shows at once
 
     from pipeline.cli.assembly import open_pipeline  # noqa: PLC0415
     from pipeline.cli.reload import Reloader  # noqa: PLC0415
-    from pipeline.config import load_settings  # noqa: PLC0415
     from pipeline.operations.logs import configure_logs  # noqa: PLC0415
 
-    settings = load_settings(path, os.environ, warn=lambda problem: click.echo(str(problem), err=True))
     configure_logs(settings.logs.format, settings.logs.level)
     log = structlog.get_logger(__name__)
     with open_pipeline(settings) as pipeline:

@@ -72,6 +72,21 @@ class Fatal:
     status: int | None = field(default=None)
 
 
+_NAMES = {
+    Delivered: "delivered",
+    PartlyDelivered: "partly_delivered",
+    Retry: "retry",
+    TooLarge: "too_large",
+    Refused: "refused",
+    Fatal: "fatal",
+}
+"""How metrics call the verdicts."""
+
 Verdict = Delivered | PartlyDelivered | Retry | TooLarge | Refused | Fatal
 
 DELIVERED = Delivered()
+
+
+def verdict_name(verdict: Verdict) -> str:
+    """Return the verdict's name in metrics."""
+    return _NAMES[type(verdict)]

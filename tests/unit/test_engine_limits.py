@@ -193,10 +193,10 @@ def test_the_requests_a_second_are_shared_by_the_partitions() -> None:
     rig = Rig()
     rig.log.take_away(P1)
     rig.start()
-    rig.step()
+    rig.run_for(1.5)
     assert rig.sender.share == 0.5
     rig.log.give_back(P1)
-    rig.run_for(1)
+    rig.run_for(1.5)
     assert rig.sender.share == 1.0
 
 
