@@ -10,38 +10,38 @@ class ReplayArguments:
     """One field for each option, in its own words."""
 
     path: Path
-    topic: str | None
-    begin: tuple[str, ...]
-    until: tuple[str, ...]
-    slack: str | None
-    partitions: str | None
-    rules: tuple[str, ...]
-    people: tuple[str, ...]
-    mapping: tuple[Path, ...]
-    name: str | None
-    restart: bool
-    take_over: bool
-    accept_mapping: bool
-    dry_run: bool
-    sample: str | None
-    campaign_window: str
-    allow_campaigns: bool
-    older_than: str | None
-    drop_recent: bool
-    allow_irreversible: bool
-    include_erased: bool
-    identify: Literal["each", "fold"]
-    as_of: Literal["event", "now"]
-    as_new: str | None
-    rate: float | None
-    share: float | None
-    sandbox: str | None
-    output: Path | None
-    diff: tuple[Path, Path] | None
-    fail_on_change: bool
-    html: Path | None
-    show_data: bool
-    as_json: bool
+    topic: str | None = None
+    begin: tuple[str, ...] = ()
+    until: tuple[str, ...] = ()
+    slack: str | None = None
+    partitions: str | None = None
+    rules: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+    mapping: tuple[Path, ...] = ()
+    name: str | None = None
+    restart: bool = False
+    take_over: bool = False
+    accept_mapping: bool = False
+    dry_run: bool = False
+    sample: str | None = None
+    campaign_window: str = "72h"
+    allow_campaigns: bool = False
+    older_than: str | None = None
+    drop_recent: bool = False
+    allow_irreversible: bool = False
+    include_erased: bool = False
+    identify: Literal["each", "fold"] = "each"
+    as_of: Literal["event", "now"] = "event"
+    as_new: str | None = None
+    rate: float | None = None
+    share: float | None = None
+    sandbox: str | None = None
+    output: Path | None = None
+    diff: tuple[Path, Path] | None = None
+    fail_on_change: bool = False
+    html: Path | None = None
+    show_data: bool = False
+    as_json: bool = False
 
     @property
     def is_trial(self) -> bool:

@@ -92,7 +92,7 @@ class Sieve:
         choices, kind = self._choices, call.source.kind
         if choices.rules and call.source.rule not in choices.rules:
             return LeftOut.OTHER_RULE
-        if choices.people and choices.people.isdisjoint(_people_of(call)):
+        if choices.people and choices.people.isdisjoint(people_in(call)):
             return LeftOut.OTHER_PERSON
         if kind in IRREVERSIBLE_KINDS and not choices.allow_irreversible:
             return LeftOut.IRREVERSIBLE
@@ -133,7 +133,7 @@ def happened_at(record: Record, call: Prepared, default: float) -> float:
     return default if record.timestamp_ms is None else record.timestamp_ms / 1000
 
 
-def _people_of(call: Prepared) -> set[str]:
+def people_in(call: Prepared) -> set[str]:
     """Return whom a call is about; a merge is about two."""
     people = set() if call.identity is None else {call.identity.lane_key}
     if call.source.kind is CallKind.MERGE:
