@@ -19,9 +19,6 @@ _DEFAULTS: Mapping[str, PropertyValue] = {
     # second, not 430,000).
     "queued.min.messages": 1_000_000,
     "fetch.queue.backoff.ms": 20,
-    # Records fetched ahead of each partition, whatever they weigh: each costs the client some 300 bytes beside its own,
-    # and the client's own default, 100,000, would take more memory than all else.
-    "queued.min.messages": 10_000,
     "log.connection.close": False,
 }
 
