@@ -13,8 +13,6 @@ from tenacity import (
     RetryCallState,
     retry_if_result,
     stop_after_attempt,
-    wait_exponential,
-    wait_fixed,
 )
 
 from pipeline.cli.call_connection import Connection, connection_of, require_credentials, with_connection
@@ -26,8 +24,6 @@ from pipeline.customerio.raw import RawFile, RawRequest, ResponseType, read_raw_
 from pipeline.customerio.regions import base_url_for
 from pipeline.customerio.verdicts import Delivered, Retry, Verdict
 from pipeline.errors import ConfigurationError, ExitStatus
-
-_MAX_BACKOFF_S = 60
 
 Attempt = tuple[Verdict, Answer | None]
 
@@ -115,19 +111,12 @@ async def _send(connection: Connection, request: RawRequest) -> Attempt:
             return client, None
         retrying = AsyncRetrying(
             stop=stop_after_attempt(1 + request.max_retry_count),
-            wait=_wait(request),
+            wait=lambda state: request.retry_wait_s(state.attempt_number),
             retry=retry_if_result(again),
             retry_error_callback=_last,
         )
         attempt: Attempt = await retrying(client.send_raw, request)
         return attempt
-
-
-def _wait(request: RawRequest) -> wait_fixed | wait_exponential:
-    delay_s = request.retry_delay_ms / 1000
-    if not request.exponential_backoff:
-        return wait_fixed(delay_s)
-    return wait_exponential(multiplier=max(delay_s, 0.1), max=_MAX_BACKOFF_S)
 
 
 def _last(state: RetryCallState) -> Attempt:
@@ -138,15 +127,15 @@ def _last(state: RetryCallState) -> Attempt:
 
 def _describe(connection: Connection, request: RawRequest, *, to_stderr: bool) -> None:
     """Say what is sent; values that may be secret or personal are left out of the log, not out of a dry run."""
-    shown: dict[str, object] = {
-        "method": request.method,
-        "url": f"{base_url_for(connection.region, connection.base_url)}/api{request.path}",
-        "query": [name for name, _ in request.query] if to_stderr else dict(request.query),
-        "headers": [name for name, _ in request.headers] if to_stderr else dict(request.headers),
-        "form": [name for name, _ in request.form] if to_stderr else dict(request.form),
-        "files": {file.field: {"name": file.name, "bytes": len(file.content)} for file in request.files},
-        "body": len(request.json_body() or b"") if to_stderr else request.body,
-    }
+    url = f"{base_url_for(connection.region, connection.base_url)}/api{request.path}"
+    shown = {**request.described(), "url": url}
+    if not to_stderr:
+        shown |= {
+            "query": request.query,
+            "headers": request.headers,
+            "form": request.form,
+            "body": request.body,
+        }
     click.echo(orjson.dumps(shown), err=to_stderr)
 
 

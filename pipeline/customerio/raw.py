@@ -5,39 +5,25 @@ A request is written as a document with the connector's inputs; only `path` is n
 `method`, `path` (after /api, starting with one slash), `query` and `headers` (objects or lists of pairs), and one of
 `body` (JSON), `form` (fields) and `files` (field to text, or to an object of `name`, `content` or `base64`);
 `response_type`, `timeout_seconds`, `debug`; `retry_delay_ms`, `retry_on_all_errors`, `max_retry_count`,
-`exponential_backoff`.
+`exponential_backoff`. A query parameter, a header or a form field that is null is left out.
 """
 
-import re
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isfinite
 from typing import Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
-_PATH = re.compile(r"/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*\Z")
-_DOTS = re.compile(r"(?:\.|%2e){1,2}\Z", re.IGNORECASE)
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+\Z")
+from pipeline.customerio.raw_guards import METHODS, header_problem, path_problem
 
-REFUSED_HEADERS = frozenset(
-    {
-        "authorization",
-        "connection",
-        "content-length",
-        "cookie",
-        "host",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-"""Headers that would speak for somebody else, or break the framing of the request."""
+MAX_BACKOFF_S = 60.0
+"""The longest wait of the exponential backoff; the connector names none."""
+
+_MIN_BACKOFF_S = 0.1
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -114,8 +100,8 @@ class RawRequest(BaseModel):
     @field_validator("method")
     @classmethod
     def _known_method(cls, method: str) -> str:
-        if method.upper() not in _METHODS:
-            raise ValueError(f"must be one of {', '.join(_METHODS)}")
+        if method.upper() not in METHODS:
+            raise ValueError(f"must be one of {', '.join(METHODS)}")
         return method.upper()
 
     @field_validator("form", "query", "headers", mode="before")
@@ -124,18 +110,24 @@ class RawRequest(BaseModel):
         if value is None:
             return ()
         entries = value.items() if isinstance(value, Mapping) else value
-        return tuple(_pair(entry) for entry in entries)
+        if isinstance(entries, str) or not isinstance(entries, Iterable):
+            raise ValueError("must be an object, or a list of keys and values")  # noqa: TRY004 - for pydantic
+        pairs = (_pair(entry) for entry in entries)
+        return tuple((key, written) for key, written in pairs if written is not None)
+
+    @field_validator("body")
+    @classmethod
+    def _is_json(cls, body: Any) -> Any:
+        if not _is_finite(body):
+            raise ValueError("JSON has no NaN and no infinity")
+        return body
 
     @field_validator("headers")
     @classmethod
     def _guarded_headers(cls, headers: Pairs) -> Pairs:
-        for name, value in headers:
-            if not _HEADER_NAME.match(name):
-                raise ValueError("a header's name holds what a name may not")
-            if name.lower() in REFUSED_HEADERS:
-                raise ValueError(f"the header {name} is the client's to set")
-            if any(not (character == "\t" or " " <= character <= "~") for character in value):
-                raise ValueError(f"the header {name} may hold only printable ASCII")
+        problem = next(filter(None, (header_problem(name, value) for name, value in headers)), None)
+        if problem is not None:
+            raise ValueError(problem)
         return headers
 
     @field_validator("files", mode="before")
@@ -158,6 +150,27 @@ class RawRequest(BaseModel):
             {"retry_delay_ms", "retry_on_all_errors", "max_retry_count", "exponential_backoff"}
         )
 
+    def retry_wait_s(self, attempt: int) -> float:
+        """Return the seconds to wait after the attempt of this number, which counts from 1."""
+        delay_s = self.retry_delay_ms / 1000
+        if not self.exponential_backoff:
+            return delay_s
+        doubled = max(delay_s, _MIN_BACKOFF_S) * 2.0 ** min(attempt - 1, 32)
+        return min(doubled, max(delay_s, MAX_BACKOFF_S))
+
+    def described(self) -> dict[str, object]:
+        """Return what a log may hold of it: names and sizes; values may be secret or personal."""
+        body = self.json_body()
+        return {
+            "method": self.method,
+            "path": self.path,
+            "query": [name for name, _ in self.query],
+            "headers": [name for name, _ in self.headers],
+            "form": [name for name, _ in self.form],
+            "files": {file.field: {"name": file.name, "bytes": len(file.content)} for file in self.files},
+            "body_bytes": 0 if body is None else len(body),
+        }
+
     def json_body(self) -> bytes | None:
         """Return the JSON body as bytes, None when there is none."""
         return None if self.body is None else orjson.dumps(self.body)
@@ -174,33 +187,25 @@ def read_raw_request(document: object) -> RawRequest | str:
         return "; ".join(problems)
 
 
-def path_problem(path: str) -> str | None:
-    """Return why a path could lead elsewhere than into the API, or None."""
-    return next((problem for problem, found in _PATH_PROBLEMS if found(path)), None)
-
-
-_PATH_PROBLEMS: tuple[tuple[str, Callable[[str], object]], ...] = (
-    (
-        "must not name a host: only the path after /api, such as /v1/accounts/region",
-        lambda path: "://" in path or path.startswith("//"),
-    ),
-    ("must start with one slash", lambda path: not path.startswith("/")),
-    ("must hold no ? and no #: use query", lambda path: "?" in path or "#" in path),
-    ("holds a character that a path cannot: percent-encode it", lambda path: not _PATH.match(path)),
-    ("must hold no empty segment", lambda path: "//" in path),
-    ("must hold no dot segments", lambda path: any(map(_DOTS.match, path.split("/")))),
-)
-
-
-def _pair(entry: Any) -> Any:
+def _pair(entry: Any) -> tuple[Any, Any]:
     if isinstance(entry, Mapping) and set(entry) == {"key", "value"}:
         entry = (entry["key"], entry["value"])
     if not isinstance(entry, list | tuple) or len(entry) != 2:
         raise ValueError("each entry must be a key and a value")
     key, value = entry
     if isinstance(value, bool):
-        value = "true" if value else "false"
+        return key, "true" if value else "false"
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError("a value is NaN or infinite")
     return key, str(value) if isinstance(value, int | float) else value
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return isfinite(value)
+    if isinstance(value, Mapping):
+        return all(map(_is_finite, value.values()))
+    return not isinstance(value, list | tuple) or all(map(_is_finite, value))
 
 
 def _file(field: str, content: Any) -> RawFile:

@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.calls import CallKind, Reason
 from pipeline.customerio.limits import check
-from pipeline.customerio.raw import RawFile, RawRequest, path_problem, read_raw_request
+from pipeline.customerio.raw import RawFile, RawRequest, read_raw_request
+from pipeline.customerio.raw_guards import path_problem
 from pipeline.customerio.sizes import check_size, travels_alone
 from pipeline.customerio.verdicts import DELIVERED, Refused
 from tests.customerio_made import call, encoded, run_with_client
@@ -89,6 +90,39 @@ def test_pairs_are_written_in_three_ways() -> None:
         assert read(path="/v1", query=query).query == expected
 
 
+def test_a_pair_without_a_value_is_left_out() -> None:
+    request = read(path="/v1", query={"a": None, "b": "x"}, headers=[["x-a", None]], form=[])
+    assert (request.query, request.headers, request.form) == ((("b", "x"),), (), ())
+
+
+def test_waits_between_attempts_are_fixed_or_double_from_a_tenth_of_a_second() -> None:
+    fixed, doubling = read(path="/v1", retry_delay_ms=250), read(path="/v1", exponential_backoff=True)
+    assert [fixed.retry_wait_s(attempt) for attempt in (1, 2, 9)] == [0.25] * 3
+    assert [doubling.retry_wait_s(attempt) for attempt in (1, 2, 3)] == [0.1, 0.2, 0.4]
+    assert doubling.retry_wait_s(1_000) == 60.0
+    assert read(path="/v1", exponential_backoff=True, retry_delay_ms=90_000).retry_wait_s(5) == 90.0
+
+
+def test_a_description_holds_names_and_sizes_and_no_values() -> None:
+    request = read(
+        path="/v1/x",
+        query={"q": "secret"},
+        headers={"x-key": "secret"},
+        form={"f": "secret"},
+        files={"a": {"name": "a.csv", "content": "secret"}},
+    )
+    assert request.described() == {
+        "method": "POST",
+        "path": "/v1/x",
+        "query": ["q"],
+        "headers": ["x-key"],
+        "form": ["f"],
+        "files": {"a": {"name": "a.csv", "bytes": 6}},
+        "body_bytes": 0,
+    }
+    assert read(path="/v1/x", body={"a": "secret"}).described()["body_bytes"] == 14
+
+
 def test_files_are_inline_text_or_base64() -> None:
     request = read(path="/v1", files={"a": "text", "b": {"name": "n.bin", "base64": "/wA="}})
     assert request.files == (RawFile("a", "a", b"text"), RawFile("b", "n.bin", b"\xff\x00"))
@@ -104,6 +138,12 @@ def test_files_are_inline_text_or_base64() -> None:
         {"path": "/v1", "files": {"a": {"content": "x", "base64": "eA=="}}},
         {"path": "/v1", "files": {"a": {"base64": "no base64!"}}},
         {"path": "/v1", "query": {"a": {"b": 1}}},
+        {"path": "/v1", "query": 5},
+        {"path": "/v1", "query": "a=b"},
+        {"path": "/v1", "query": {"a": float("nan")}},
+        {"path": "/v1", "body": {"a": [float("inf")]}},
+        {"path": "/v1", "files": {"a": 5}},
+        {"path": "/v1", "files": [1]},
         {"path": "/v1", "timeout_seconds": 0},
         {"path": "/v1", "max_retry_count": -1},
         {"path": "/v1", "response_type": "yaml"},
