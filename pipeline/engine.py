@@ -350,6 +350,8 @@ class Engine:
             if left_s <= 0 or self._sender.held or self._dead_letters.trouble:
                 self._abandon(partitions)
                 return
+            # Draining stands in for polling: a process that is frozen meanwhile notices the gap here.
+            self._lease.renew(self._clock.monotonic())
             self._launch(flush=True)
             self._land(min(left_s, BUSY_WAIT_S))
             self._release_dead_letters()

@@ -37,6 +37,7 @@ def make_engine(
     max_items: int = 10,
     failure_limits: FailureLimits | None = None,
     decode: Callable[[Record], Any] = decode_json,
+    lease: Lease | None = None,
 ) -> Engine:
     """Put an engine together that takes events at their word."""
     tally = tally or Tally()
@@ -46,7 +47,7 @@ def make_engine(
         dead_letters=DeadLetterKeeper(store, failure_limits or FailureLimits(), clock, tally),
         translator=Translator(ListMapper(), clock.now, decode=decode),
         lanes=Lanes(max_bytes=475_000, max_items=max_items, linger_s=0.05),
-        lease=Lease(20.0, 5.0),
+        lease=lease or Lease(20.0, 5.0),
         clock=clock,
         tally=tally,
         options=options or EngineOptions(),
@@ -66,6 +67,7 @@ class Rig:
         max_items: int = 10,
         failure_limits: FailureLimits | None = None,
         decode: Callable[[Record], Any] = decode_json,
+        lease: Lease | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.log = log or FakeLog({"events": 2})
@@ -83,6 +85,7 @@ class Rig:
             max_items=max_items,
             failure_limits=failure_limits,
             decode=decode,
+            lease=lease,
         )
 
     def append(self, *calls: list[str], partition: int = 0) -> Record:

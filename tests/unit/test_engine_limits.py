@@ -5,6 +5,7 @@ import pytest
 from pipeline.backpressure import OpenLimits
 from pipeline.calls import CallKind
 from pipeline.deadletters.keeper import FailureLimits
+from pipeline.delivery.lease import Lease
 from pipeline.engine import EngineOptions
 from pipeline.errors import ExitStatus, LimitReachedError
 from tests.engine_made import P0, P1, Rig, call
@@ -187,6 +188,14 @@ def test_a_frozen_engine_that_lost_its_partitions_never_sends_for_them() -> None
     rig.source.lose(P0, P1)
     rig.run_for(30)
     assert len(rig.sender.sent) == sent
+
+
+def test_a_drain_that_outlasts_the_lease_still_sends() -> None:
+    rig = Rig(latency_s=2.0, max_items=1, options=EngineOptions(drain_deadline_s=60), lease=Lease(3.0, 5.0))
+    for number in range(8):
+        rig.append(call("track", "ann", str(number)))
+    rig.engine.run(lambda: bool(rig.sender.sent))
+    assert rig.committed == {P0: 8}
 
 
 def test_the_requests_a_second_are_shared_by_the_partitions() -> None:
