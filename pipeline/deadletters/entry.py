@@ -25,7 +25,8 @@ class DeadLetter:
     """One failed call, or one failed record when `source` is None.
 
     `record` is the original, byte for byte. `text` is safe to log; `answer` holds the server's own words and is not.
-    `first_seen_ms` is Unix milliseconds. `attempts` counts requests that carried the call.
+    `first_seen_ms` is Unix milliseconds. `attempts` counts requests that carried the call. `replay` is the name of the
+    replay that made the entry, None for the live pipeline's.
     """
 
     record: Record
@@ -37,6 +38,7 @@ class DeadLetter:
     status: int | None = None
     answer: str | None = None
     attempts: int = 0
+    replay: str | None = None
 
     @property
     def key(self) -> LetterKey:

@@ -33,6 +33,7 @@ def to_line(entry: DeadLetter) -> bytes:
             "attempts": entry.attempts,
             "first_seen_ms": entry.first_seen_ms,
             "version": __version__,
+            **({} if entry.replay is None else {"replay": entry.replay}),
             **_original(record),
         },
         option=orjson.OPT_APPEND_NEWLINE,
@@ -94,6 +95,7 @@ def _entry(document: dict[str, Any]) -> DeadLetter:
         document["status"],
         document["answer"],
         _number(document["attempts"]),
+        document.get("replay"),
     )
 
 
