@@ -55,11 +55,12 @@ def take_inventory(archive: Archive) -> Inventory:
     seen: dict[LetterKey, list[Unresolved]] = defaultdict(list)
     resolved_until: dict[LetterKey, int] = {}
     foreign: list[Foreign] = []
+    compact = _Compactor()
     for place, found in archive.scan():
         match found:
             case DeadLetter():
-                key = found.key
-                seen[key].append(_single(key, found, place))
+                entry = compact(found, place)
+                seen[entry.key].append(entry)
             case Resolution():
                 resolved_until[found.key] = max(found.until_ms, resolved_until.get(found.key, found.until_ms))
             case Foreign():
@@ -73,20 +74,33 @@ def take_inventory(archive: Archive) -> Inventory:
     return Inventory(tuple(sorted(unresolved, key=_order)), tuple(foreign))
 
 
-def _single(key: LetterKey, entry: DeadLetter, place: Place) -> Unresolved:
-    return Unresolved(
-        key,
-        entry.reason,
-        intern(entry.text),
-        entry.field,
-        entry.status,
-        first_seen_ms=entry.first_seen_ms,
-        last_seen_ms=entry.first_seen_ms,
-        times=1,
-        attempts=entry.attempts,
-        place=place,
-        files=frozenset({place.file}),
-    )
+class _Compactor:
+    """Keeps one object for what many entries have in common: there may be millions of them."""
+
+    def __init__(self) -> None:
+        self._sources: dict[CallSource | None, CallSource | None] = {}
+        self._files: dict[int, frozenset[int]] = {}
+
+    def __call__(self, entry: DeadLetter, place: Place) -> Unresolved:
+        """Return what is kept of one entry."""
+        position, digest, source = entry.key
+        return Unresolved(
+            LetterKey(
+                position._replace(topic=intern(position.topic)),
+                digest,
+                self._sources.setdefault(source, source),
+            ),
+            entry.reason,
+            intern(entry.text),
+            entry.field and intern(entry.field),
+            entry.status,
+            first_seen_ms=entry.first_seen_ms,
+            last_seen_ms=entry.first_seen_ms,
+            times=1,
+            attempts=entry.attempts,
+            place=place,
+            files=self._files.setdefault(place.file, frozenset({place.file})),
+        )
 
 
 def _fold(entries: list[Unresolved]) -> Unresolved:
