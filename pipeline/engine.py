@@ -6,7 +6,7 @@ A position is committed when everything below it is settled: delivered, dropped 
 letters (G1). Nothing here runs in parallel; the listener's methods are called inside `Source.poll`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,6 +14,7 @@ import structlog
 
 from pipeline.backpressure import Backpressure, OpenLimits
 from pipeline.calls import CallKind
+from pipeline.committer import Committer
 from pipeline.deadletters.keeper import DeadLetterKeeper
 from pipeline.decode import SchemaPending
 from pipeline.delivery.batch import Confirmed, Failed, Operation, Outcome
@@ -25,7 +26,8 @@ from pipeline.errors import LimitReachedError
 from pipeline.kafka.assignment import AssignedPartition, Assignment
 from pipeline.ports import Clock, Sender, Source
 from pipeline.records import Record, TopicPartition
-from pipeline.status import EngineStatus, PartitionStatus
+from pipeline.status import EngineStatus
+from pipeline.status_taking import take_status
 from pipeline.tally import Tally
 from pipeline.translation import Translation
 from pipeline.waiting import Waiting
@@ -99,8 +101,14 @@ class Engine:
         self._sequence = 0
         self._record_bytes = 1_000.0
         self._closing = False
-        self._commit_at = clock.monotonic() + options.commit_interval_s
-        self._commit_refused: str | None = None
+        self._committer = Committer(
+            source,
+            self._assignment,
+            self._waiting,
+            clock=clock,
+            tally=tally,
+            interval_s=options.commit_interval_s,
+        )
         self._status_at = 0.0
         self.status = STARTING
 
@@ -142,7 +150,7 @@ class Engine:
         self._land(0.0 if records else self._land_wait_s())
         self._release_dead_letters()
         self._keep_bounds()
-        self._commit_if_due()
+        self._committer.commit_if_due()
         self._publish_status()
 
     def _poll_size(self) -> int:
@@ -287,34 +295,6 @@ class Engine:
             self._source.resume(self._paused - wanted)
             self._paused = wanted
 
-    # Commits
-
-    def _commit_if_due(self) -> None:
-        # After a refusal even the urgent ones wait for the interval, else a rebalance would be answered with a storm.
-        soon = self._commit_refused is None and any(partition.is_commit_due for partition in self._assignment)
-        if soon or self._clock.monotonic() >= self._commit_at:
-            self._commit(self._assignment.topic_partitions)
-
-    def _commit(self, partitions: Iterable[TopicPartition]) -> None:
-        self._commit_at = self._clock.monotonic() + self._options.commit_interval_s
-        offsets = self._assignment.uncommitted(
-            {
-                name: self._waiting.position(name, self._source.position(name))
-                for name in partitions
-                if name in self._assignment
-            }
-        )
-        if not offsets:
-            return
-        result = self._source.commit(offsets)
-        self._assignment.confirm(result.committed)
-        self._tally.commits["refused" if result.refused else "committed"] += 1
-        if result.refused and self._commit_refused is None:
-            _log.warning(
-                "commit_refused", cause=result.refused, then="tried again; records may be sent again"
-            )
-        self._commit_refused = result.refused
-
     # The listener: called inside the source's poll and close
 
     def assigned(self, partitions: Sequence[TopicPartition]) -> None:
@@ -326,7 +306,7 @@ class Engine:
         """Finish what is in flight within the deadline, commit, let go (G7)."""
         if not self._closing:
             self._drain(partitions)
-            self._commit(partitions)
+            self._committer.commit(partitions)
         self._let_go(partitions)
 
     def lost(self, partitions: Sequence[TopicPartition]) -> None:
@@ -368,7 +348,7 @@ class Engine:
         """Drain and commit everything; return how many records stay open."""
         everything = self._assignment.topic_partitions
         self._drain(everything)
-        self._commit(everything)
+        self._committer.commit(everything)
         return self._assignment.open_records + len(self._waiting)
 
     def _close(self) -> None:
@@ -380,8 +360,6 @@ class Engine:
             self._sender.close()
             self._dead_letters.close()
 
-    # For those who look on
-
     def _publish_status(self) -> None:
         now = self._clock.monotonic()
         if now < self._status_at:
@@ -389,36 +367,11 @@ class Engine:
         self._status_at = now + STATUS_INTERVAL_S
         # Partitions that were added elsewhere change our share without an assignment of ours.
         self._sender.set_share(self._source.share)
-        reasons = (
-            self._source.trouble,
-            self._sender.held,
-            self._dead_letters.trouble,
-            self._waiting.trouble,
-            None if len(self._assignment) else "no partition is assigned",
-        )
-        limits = self._sender.limits
-        self.status = EngineStatus(
-            ready=not any(reasons),
-            reasons=tuple(reason for reason in reasons if reason),
-            partitions=self._partition_statuses(),
-            open_records=self._assignment.open_records,
-            open_bytes=self._assignment.open_bytes,
-            waiting_calls=self._flight.waiting,
-            batches_in_flight=self._flight.in_flight,
-            held=self._sender.held,
+        self.status = take_status(
+            self._source,
+            self._sender,
+            self._assignment,
+            self._flight,
+            troubles=(self._dead_letters.trouble, self._waiting.trouble),
             paused=self._backpressure.is_full,
-            requests_per_second_limit=limits.requests_per_s,
-            requests_in_flight_limit=limits.in_flight,
-        )
-
-    def _partition_statuses(self) -> tuple[PartitionStatus, ...]:
-        ends = self._source.end_offsets()
-        return tuple(
-            PartitionStatus(
-                partition.topic_partition,
-                position=self._source.position(partition.topic_partition),
-                committed=partition.committed,
-                end=ends.get(partition.topic_partition),
-            )
-            for partition in self._assignment
         )
