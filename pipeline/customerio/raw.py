@@ -134,7 +134,7 @@ class RawRequest(BaseModel):
     @classmethod
     def _as_files(cls, value: Any) -> Any:
         if not isinstance(value, Mapping):
-            return value
+            return () if value is None else value
         return tuple(_file(field, content) for field, content in value.items())
 
     @model_validator(mode="after")

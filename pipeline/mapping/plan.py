@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from pipeline.calls import CallKind, IdentityKind
 from pipeline.documents import Document, KeyPath, Problem
@@ -122,9 +121,7 @@ class _Planner:
 
     def _options(self, call: Person, path: KeyPath) -> dict[str, Tree]:
         if isinstance(call, Raw):
-            request: dict[str, Any] = {"method": call.method, "path": call.path}
-            request |= {name: getattr(call, name) for name in ("body",) if name in call.model_fields_set}
-            options = {name: self._reader.tree((*path, name), value) for name, value in request.items()}
+            options = {name: self._reader.tree((*path, name), value) for name, value in call.inputs().items()}
             return {"request": options, "order_by": self._reader.tree((*path, "order_by"), call.order_by)}
         options = {}
         for name in _OPTIONS:

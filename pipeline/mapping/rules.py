@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from pipeline.calls import CallKind, IdentityKind
+from pipeline.mapping.raw_inputs import RawInputs
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
 Scalar = str | int | float | bool | None
@@ -130,12 +131,9 @@ class Relate(Person):
     )
 
 
-class Raw(Person):
+class Raw(RawInputs, Person):
     """Any other request to Customer.io's API."""
 
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
-    path: str = Field(..., description="The path after /api, starting with one slash.")
-    body: Any = Field(default=None, description="The JSON body.")
     order_by: Scalar = Field(
         default=None, description="Calls with the same value keep their order; the person otherwise."
     )
