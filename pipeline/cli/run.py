@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from pipeline import __version__
+from pipeline.cli.follow import follow_supervisor
 from pipeline.cli.signals import StopRequest
 
 
@@ -23,7 +24,14 @@ from pipeline.cli.signals import StopRequest
 @click.option(
     "--watch", is_flag=True, help="Load the mapping files again whenever they change, as SIGHUP does."
 )
-def run(path: Path, watch: bool) -> int:
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="How many processes share the partitions; one that ends is started again.",
+)
+def run(path: Path, watch: bool, workers: int) -> int:
     """Deliver records from Kafka to Customer.io until told to stop.
 
     SIGTERM or Ctrl-C finishes what is under way, commits and leaves the group; a second one ends at once, and what
@@ -32,10 +40,16 @@ def run(path: Path, watch: bool) -> int:
     """
     stop = StopRequest()
     stop.listen()
+    follow_supervisor()
 
     from pipeline.config import load_settings  # noqa: PLC0415 - imported late, so that `--help` stays fast
 
     settings = load_settings(path, os.environ, warn=lambda problem: click.echo(str(problem), err=True))
+
+    if workers > 1:
+        from pipeline.cli.workers import run_workers  # noqa: PLC0415
+
+        return run_workers(settings, path, workers, ("--watch",) if watch else ())
 
     import structlog  # noqa: PLC0415 - imported late, so that a mistake in the settings shows at once
 

@@ -153,6 +153,7 @@ def test_a_topic_that_is_not_there_is_named_with_what_to_do(
     assert "kafka.topics" in checked["topic"]["advice"]
 
 
+@pytest.mark.full  # ten seconds of waiting for a broker
 def test_a_broker_that_is_not_there_is_a_cross_and_customerio_is_asked_all_the_same(
     embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
