@@ -67,6 +67,13 @@ _MAPPING = click.Path(exists=True, path_type=Path)
     envvar="CIO_PIPELINE_REPLAY_CAMPAIGN_WINDOW",
     help="Events up to this old may trigger campaigns.",
 )
+@click.option(
+    "--give-up",
+    default="60s",
+    show_default=True,
+    envvar="CIO_PIPELINE_REPLAY_GIVE_UP",
+    help="How long the brokers may be out of reach before the replay ends; it can be continued.",
+)
 @click.option("--allow-campaigns", is_flag=True, help="Send events that may trigger campaigns.")
 @click.option("--older-than", metavar="72h", help="Send only calls about what is older.")
 @click.option("--drop-recent", is_flag=True, help="Leave out events that may trigger campaigns.")

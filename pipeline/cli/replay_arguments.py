@@ -25,6 +25,7 @@ class ReplayArguments:
     dry_run: bool = False
     sample: str | None = None
     campaign_window: str = "72h"
+    give_up: str = "60s"
     allow_campaigns: bool = False
     older_than: str | None = None
     drop_recent: bool = False

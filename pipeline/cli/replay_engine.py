@@ -22,7 +22,7 @@ from pipeline.engine import Engine
 from pipeline.kafka.replay_reader import RangeReader
 from pipeline.kafka.replay_source import Progress, ReplaySource
 from pipeline.ports import Sender
-from pipeline.replay.outlets import CountedDeadLetters, FileSender
+from pipeline.replay.outlets import CountedDeadLetters, FileSender, MarkedDeadLetters
 from pipeline.replay.resume import STALE_AFTER_S
 from pipeline.replay.sieve import Sieve
 from pipeline.replay.summary import Summary
@@ -63,7 +63,7 @@ def run_engine(
         engine = Engine(
             source=source,
             sender=_sender(arguments, receiver, tally, lease, clock),
-            dead_letters=_dead_letters(arguments, settings, tally, clock),
+            dead_letters=_dead_letters(settings, name, tally, clock),
             translator=sieve,
             lanes=_lanes(settings),
             lease=lease,
@@ -102,14 +102,13 @@ def _sender(
     )
 
 
-def _dead_letters(
-    arguments: ReplayArguments, settings: Settings, tally: Tally, clock: SystemClock
-) -> DeadLetterKeeper:
-    if arguments.is_trial:
+def _dead_letters(settings: Settings, name: str | None, tally: Tally, clock: SystemClock) -> DeadLetterKeeper:
+    if name is None:
         return DeadLetterKeeper(CountedDeadLetters(), FailureLimits(share=None), clock, tally)
     # Somebody is watching: at the limit a replay ends and says why, where the live pipeline may wait.
     limits = replace(assembly._failure_limits(settings), action="stop")
-    return DeadLetterKeeper(FileDeadLetters(settings.deadletters.file), limits, clock, tally)
+    store = MarkedDeadLetters(FileDeadLetters(settings.deadletters.file), name)
+    return DeadLetterKeeper(store, limits, clock, tally)
 
 
 def _lanes(settings: Settings) -> Lanes:

@@ -220,7 +220,12 @@ class Session:
         return run_engine(
             arguments=self._arguments,
             settings=self._settings,
-            reader=RangeReader(self._kafka, work.ranges, work.positions),
+            reader=RangeReader(
+                self._kafka,
+                work.ranges,
+                work.positions,
+                give_up_s=parse_duration_s(self._arguments.give_up),
+            ),
             progress=UnkeptProgress() if store is None else store,
             sieve=sieve,
             stop=self._stop,

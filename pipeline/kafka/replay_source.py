@@ -57,7 +57,8 @@ class ReplaySource:
 
     def poll(self, max_records: int, timeout_s: float) -> Sequence[Record]:
         """See `Source.poll`."""
-        self._progress.beat()
+        if self.trouble is None:
+            self._progress.beat()
         return self._reader.poll(max_records, timeout_s)
 
     def position(self, partition: TopicPartition) -> int | None:
@@ -65,7 +66,12 @@ class ReplaySource:
         return self._reader.position(partition)
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> CommitResult:
-        """See `Source.commit`. The offsets go to the replay's own name, never to the live group."""
+        """See `Source.commit`. The offsets go to the replay's own name, never to the live group.
+
+        Brokers that are known to be out of reach are not asked: the client would wait for them.
+        """
+        if self.trouble is not None:
+            return CommitResult({}, self.trouble)
         return self._progress.keep(offsets)
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
@@ -87,6 +93,7 @@ class ReplaySource:
                 self._listener.revoked(tuple(self._reader.ranges))
         finally:
             try:
-                self._progress.release()
+                if self.trouble is None:
+                    self._progress.release()
             finally:
                 self._reader.close()

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -9,7 +10,7 @@ from pipeline.deadletters.entry import DeadLetter
 from pipeline.delivery.batch import CONFIRMED, Batch, BatchResult
 from pipeline.delivery.open_record import OpenRecord
 from pipeline.errors import ConfigurationError
-from pipeline.ports import CommitResult, SendLimits
+from pipeline.ports import CommitResult, DeadLetterStore, SendLimits
 from pipeline.records import TopicPartition
 
 
@@ -77,6 +78,26 @@ class CountedDeadLetters:
 
     def close(self) -> None:
         """See `DeadLetterStore.close`."""
+
+
+class MarkedDeadLetters:
+    """A `DeadLetterStore` that says of each entry which replay it comes from."""
+
+    def __init__(self, store: DeadLetterStore, replay: str) -> None:
+        self._store = store
+        self._replay = replay
+
+    def write(self, entry: DeadLetter, record: OpenRecord) -> None:
+        """See `DeadLetterStore.write`."""
+        self._store.write(replace(entry, replay=self._replay), record)
+
+    def flush(self) -> Sequence[OpenRecord]:
+        """See `DeadLetterStore.flush`."""
+        return self._store.flush()
+
+    def close(self) -> None:
+        """See `DeadLetterStore.close`."""
+        self._store.close()
 
 
 class UnkeptProgress:
