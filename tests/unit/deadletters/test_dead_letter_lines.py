@@ -1,7 +1,7 @@
 """A dead letter survives the way into a file and back, byte for byte; what is none is not taken for one."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.calls import CallKind, CallSource, Reason
@@ -43,6 +43,7 @@ ENTRIES = st.builds(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(ENTRIES)
 def test_an_entry_is_read_as_it_was_written(entry: DeadLetter) -> None:
     line = to_line(entry)
@@ -50,6 +51,7 @@ def test_an_entry_is_read_as_it_was_written(entry: DeadLetter) -> None:
     assert from_line(line) == entry
 
 
+@settings(max_examples=60, deadline=None)
 @given(ENTRIES, NUMBERS, NUMBERS, st.sampled_from(Settlement))
 def test_a_resolution_is_read_as_it_was_written(
     entry: DeadLetter, until_ms: int, resolved_ms: int, settlement: Settlement
@@ -58,6 +60,7 @@ def test_a_resolution_is_read_as_it_was_written(
     assert from_line(resolution_line(resolution)) == resolution
 
 
+@settings(max_examples=60, deadline=None)
 @given(ENTRIES, st.data())
 def test_a_line_that_was_cut_short_is_no_entry(entry: DeadLetter, data: st.DataObject) -> None:
     line = to_line(entry).rstrip(b"\n")

@@ -222,13 +222,17 @@ def test_show_tells_what_failed_and_what_a_retry_would_send(run: Run, folder: Pa
     output = run("show", "events/3@1")
     assert output.splitlines()[0] == "events/3@1"
     assert (
-        "order/track: mapping_error\n  too long\n  field      name\n  entries    1\n  requests   2" in output
+        "order/track:bad: mapping_error\n  too long\n  field      name\n  entries    1\n  requests   2"
+        in output
     )
     assert "gone/destroy: mapping_error" in output
-    assert "  order/track  <- a retry sends this" in output
+    assert "  order/track:ordered  <- a retry sends this" in output
     assert '"user": "(text, 16 characters)"' in output
     assert EMAIL not in output
-    assert "gone/destroy" not in run("show", "events/3@1", "--call", "order/track")
+    assert "gone/destroy" not in run("show", "events/3@1", "--call", "order/track:bad")
+    assert "gone/destroy" not in run("show", "events/3@1", "--call", "order/track"), (
+        "the name may be left out"
+    )
 
 
 @pytest.mark.usefixtures("letters")

@@ -171,7 +171,14 @@ def test_a_name_that_could_hold_data_is_hidden(kind: CallKind, name: str) -> Non
 
 def test_the_key_of_an_element_is_data_and_its_index_is_not() -> None:
     source = CallSource("items", CallKind.TRACK, "bought", 0, "ada@shop.example")
-    assert Mask().source(source) == "items/track[***]"
-    assert Mask(reveal=True).source(source) == "items/track[ada@shop.example]"
-    assert Mask().source(source._replace(element=2)) == "items/track[2]"
+    assert Mask().source(source) == "items/track:bought[***]"
+    assert Mask(reveal=True).source(source) == "items/track:bought[ada@shop.example]"
+    assert Mask().source(source._replace(element=2)) == "items/track:bought[2]"
     assert Mask().source(None) is None
+
+
+def test_a_call_is_named_without_a_name_that_could_hold_data() -> None:
+    page = CallSource("visits", CallKind.PAGE, "https://shop.example/reset/ada", 1)
+    assert Mask().source(page) == "visits/page:***#1"
+    assert Mask(reveal=True).source(page) == "visits/page:https://shop.example/reset/ada#1"
+    assert Mask().source(CallSource("visits", CallKind.TRACK, "order 4711")) == "visits/track:***"

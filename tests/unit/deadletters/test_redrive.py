@@ -210,7 +210,7 @@ def test_a_record_of_which_one_call_fails_is_replaced_by_that_call(tmp_path: Pat
     assert desk.retry().failed == 1
     assert desk.left == [(41, ORDER)]
     new, resolution = list(lines(desk.path))[1:]
-    assert new["call"] == "order/track"
+    assert new["call"] == "order/track:ordered"
     assert resolution["settlement"] == "replaced", "the failure is noted before the record is resolved"
     desk.sender.answer = confirm_all
     desk.retry()
