@@ -1,0 +1,67 @@
+"""Chaos on Apache Kafka: workers killed, frozen and cut off, brokers restarted, and the accounting closes.
+
+CIO_SEED repeats a schedule, CIO_CHAOS_SECONDS says how long it lasts.
+"""
+
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.harness.arena import Arena
+from tests.chaos.harness.schedule import Chaos
+from tests.servers.kafka_jars import KafkaUnavailableError
+from tests.servers.requirements import missing
+
+WORKERS = 4
+RATE = 200
+CONTROL_S = 10.0
+LATE_PEOPLE_ALLOWED = 10
+"""Requests that were on the wire when their sender was killed, and that the receiver took its time over."""
+
+pytestmark = pytest.mark.kafka
+
+
+def control(arena: Arena) -> None:
+    """Let everything run without faults; a machine too slow for that proves nothing."""
+    before = arena.departures()
+    time.sleep(CONTROL_S)
+    if arena.departures() != before:
+        pytest.fail("void: workers lost their membership without any fault; the machine is too slow")
+
+
+def survive(folder: Path, seconds: float) -> None:
+    seed = int(os.environ.get("CIO_SEED", random.SystemRandom().randrange(2**32)))
+    print(f"CIO_SEED={seed}")
+    try:
+        arena = Arena(folder, workers=WORKERS, rate=RATE, seconds=seconds + CONTROL_S)
+        with arena:
+            for worker in arena.workers:
+                worker.start()
+            arena.wait_until_ready(*arena.workers)
+            arena.feed.start()
+            arena.watch.start()
+            control(arena)
+            chaos = Chaos(arena, seed)
+            chaos.reign(seconds)
+            report = arena.finish()
+    except KafkaUnavailableError as error:
+        missing(str(error))
+    print(f"faults: {dict(chaos.counts)}")
+    print(f"report: {report.figures()}, longest stall: {arena.watch.longest_stall_s:.1f} s")
+    print(f"late: {report.late_people[:10]}, destroyed that differ: {report.differing_destroyed[:10]}")
+    assert [fault for worker in arena.workers for fault in worker.faults] == []
+    assert report.problems(LATE_PEOPLE_ALLOWED) == []
+    assert all(not worker.runs for worker in arena.workers)
+
+
+@pytest.mark.full
+def test_a_minute_of_chaos_loses_nothing(tmp_path: Path) -> None:
+    survive(tmp_path, 60.0)
+
+
+@pytest.mark.slow
+def test_a_quarter_of_an_hour_of_chaos_loses_nothing(tmp_path: Path) -> None:
+    survive(tmp_path, float(os.environ.get("CIO_CHAOS_SECONDS", "900")))
