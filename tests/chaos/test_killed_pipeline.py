@@ -32,10 +32,12 @@ def check_arrivals(sandbox: SandboxProcess, expected: Expected) -> None:
     assert sandbox.counts()["events_counted"] == len(expected.event_ids), "an event was counted twice"
     first_arrivals: dict[str, dict[tuple[str, str], None]] = {}
     for arrival in sandbox.arrivals():
+        attributes = dict(arrival["data"]) if arrival["kind"] == "identify" else {}
         operation = {
             "id": arrival["event_id"],
-            "timestamp": arrival["timestamp"],
-            "attributes": arrival["data"] if arrival["kind"] == "identify" else None,
+            # v1 has no place for the time of an identify but among the attributes.
+            "timestamp": attributes.pop("_timestamp", arrival["timestamp"]),
+            "attributes": attributes or None,
         }
         person = arrival["person"].removeprefix("id:")
         first_arrivals.setdefault(person, {})[call_key(arrival["kind"], operation)] = None
