@@ -7,6 +7,7 @@ expressions that parse but betray their author are errors that say what to write
 import json
 import re
 from collections.abc import Callable
+from functools import cache
 from math import isfinite
 from typing import Any
 
@@ -15,6 +16,7 @@ import jmespath.lexer
 import jmespath.parser
 from jmespath import exceptions
 
+from pipeline.errors import ConfigurationError
 from pipeline.mapping.expression.syntax import ExpressionError, Node
 
 MAX_CHARACTERS = 4_096
@@ -54,7 +56,9 @@ def parse(text: str, check_call: CallCheck, *, standard: bool = False) -> Node:
 
     Raises:
         ExpressionError: with the place of the first thing wrong.
+        ConfigurationError: another package stands where the library should be.
     """
+    _require_the_library()
     if len(text) > MAX_CHARACTERS:
         raise ExpressionError(f"an expression may have at most {MAX_CHARACTERS} characters", MAX_CHARACTERS)
     if not text.strip():
@@ -71,6 +75,19 @@ def parse(text: str, check_call: CallCheck, *, standard: bool = False) -> Node:
         raise ExpressionError("the expression is nested too deeply") from None
     except ValueError as error:
         raise ExpressionError(str(error)) from None
+
+
+@cache
+def _require_the_library() -> None:
+    """Tell the library from its fork, which has the same import name and takes more than the standard."""
+    try:
+        _LibraryParser().parse("a + b")
+    except exceptions.ParseError:
+        return
+    raise ConfigurationError(
+        "another package has replaced the library jmespath, probably jmespath-community, which installs itself under"
+        " the same name; run: pip uninstall jmespath-community; pip install --force-reinstall 'jmespath>=1,<2'"
+    )
 
 
 def _lexer_text(error: exceptions.LexerError) -> str:
