@@ -53,8 +53,8 @@ class Translator:
     """Turns records into translations.
 
     `decode` gives a record's event, `Undecodable` or `SchemaPending`. `namespace` is part of every event id.
-    `order_by` says whose calls keep their order: those of one identity, or of one Kafka key, or nobody's. With
-    `always_single` every call travels in a request of its own.
+    `order_by` says whose calls keep their order: those of one identity, or of one Kafka key, or nobody's; a raw call
+    may have an `order_by` of its own. With `always_single` every call travels in a request of its own.
     """
 
     def __init__(
@@ -128,6 +128,9 @@ class Translator:
     def _lanes(self, call: Call, record: Record) -> tuple[int, ...]:
         if self._order_by == "none":
             return (lane_of(str(record.position)),)
+        own = call.options.get("order_by") if call.options else None
+        if own is not None:
+            return (lane_of(f"order_by:{own}"),)
         if call.identity is None or (self._order_by == "record_key" and record.key is not None):
             # A raw request without a person keeps the order of its key, or of its partition where there is none.
             return (lane_of(record.key if record.key is not None else str(record.topic_partition)),)
