@@ -100,9 +100,11 @@ class CallSource(NamedTuple):
     element: str | int | None = None
 
     def __str__(self) -> str:
+        """Return what no two calls of one record share; the name and the element may be data of the event."""
+        name = f":{self.name}" if self.name is not None and self.kind in COUNTED_KINDS else ""
         ordinal = f"#{self.ordinal}" if self.ordinal else ""
         element = "" if self.element is None else f"[{self.element}]"
-        return f"{self.rule}/{self.kind}{ordinal}{element}"
+        return f"{self.rule}/{self.kind}{name}{ordinal}{element}"
 
 
 @dataclass(frozen=True, slots=True)

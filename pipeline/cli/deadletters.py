@@ -134,9 +134,13 @@ def _secrets(settings: Any) -> list[str]:
 
 
 def _is_call(letter: Unresolved, call: str) -> bool:
-    return letter.source is not None and call in {
-        str(letter.source),
-        str(letter.source._replace(element=None)),
+    """Tell whether a call is called so, with or without its event's name and its element."""
+    if letter.source is None:
+        return False
+    nameless = letter.source._replace(name=None)
+    sources = (letter.source, nameless)
+    return call in {str(source) for source in sources} | {
+        str(source._replace(element=None)) for source in sources
     }
 
 

@@ -89,17 +89,25 @@ class Mask:
         """
         document: dict[str, Any] = orjson.loads(payload)
         shown = {name: part if name in _KEPT else self.value(part, name) for name, part in document.items()}
-        if kind is CallKind.TRACK and _PLAIN_EVENT.fullmatch(str(document.get("name"))):
+        if _is_plain_event(kind, str(document.get("name"))):
             shown["name"] = document["name"]
         return shown
 
     def source(self, source: CallSource | None) -> str | None:
-        """Return the name of a call; the key of an element is data of the event, its index is not."""
-        if source is None or self.reveal or isinstance(source.element, int | None):
+        """Return what a call is called; the key of an element is data of the event, its index is not."""
+        if source is None or self.reveal:
             return source and str(source)
-        return f"{source._replace(element=None)}[{HIDDEN}]"
+        if source.name is not None and not _is_plain_event(source.kind, source.name):
+            source = source._replace(name=HIDDEN)
+        if isinstance(source.element, str):
+            source = source._replace(element=HIDDEN)
+        return str(source)
 
     def _name(self, name: str) -> str:
         if self.reveal or _PLAIN_NAME.fullmatch(name):
             return name
         return f"(name, {len(name):,} characters)"
+
+
+def _is_plain_event(kind: CallKind, name: str) -> bool:
+    return kind is CallKind.TRACK and _PLAIN_EVENT.fullmatch(name) is not None

@@ -233,7 +233,7 @@ def test_personal_data_is_hidden_unless_asked_for_and_secrets_always(stage: Stag
     revealed = read("show", position, "--reveal")
     assert EMAIL in revealed
     assert "hunter2" not in revealed
-    assert "order/track: mapping_error" in revealed
+    assert "order/track:ordered: mapping_error" in revealed
     assert "ada.lov" in read("show", torn, "--reveal")
     assert EMAIL in read("show", with_header, "--reveal")
 

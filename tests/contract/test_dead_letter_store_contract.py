@@ -100,7 +100,7 @@ def test_a_line_holds_all_that_is_needed_to_send_the_call_again(tmp_path: Path) 
         "offset": 41,
         "reason": "rejected",
         "text": "refused",
-        "call": "order/track#1[sku-7]",
+        "call": "order/track:order_placed#1[sku-7]",
         "rule": "order",
         "kind": "track",
         "name": "order_placed",

@@ -111,7 +111,7 @@ def test_a_message_holds_all_that_is_needed_to_send_the_call_again(broker: Embed
         "cio.reason": b"rejected",
         "cio.text": b"refused",
         "cio.rule": b"order",
-        "cio.call": b"order/track#1[sku-7]",
+        "cio.call": b"order/track:order_placed#1[sku-7]",
         "cio.source": b'["order","track","order_placed",1,"sku-7"]',
         "cio.element": b"sku-7",
         "cio.field": b"name",

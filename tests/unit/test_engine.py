@@ -107,7 +107,7 @@ def test_a_refused_call_goes_to_the_dead_letters_and_all_others_are_delivered() 
     rig.run_until_drained()
     (entry,) = rig.dead_letters.safe
     assert (entry.record.offset, entry.reason, entry.status, entry.answer) == (1, Reason.REJECTED, 207, "no")
-    assert str(entry.source) == "rule/track"
+    assert str(entry.source) == "rule/track:b"
     assert rig.tally.delivered.total() == 2
     assert rig.committed == {P0: 2}
 

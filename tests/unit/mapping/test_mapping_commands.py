@@ -93,7 +93,8 @@ def test_failures_that_a_test_did_not_expect_are_told_without_values(file: Path)
     file.write_text(GOOD.replace("id: u1, total: 9}", "id: [secret], total: 9}"))
     done = cio("test", str(file))
     assert (
-        "expected 0 failures, there are 1:\n      invalid_identity: order/track: id is neither" in done.stdout
+        "expected 0 failures, there are 1:\n      invalid_identity: order/track:order: id is neither"
+        in done.stdout
     )
     assert "secret" not in done.stdout
 
@@ -160,7 +161,7 @@ def test_apply_writes_calls_and_tells_bad_lines_apart(file: Path) -> None:
         ("track", "u1", {"tier": "standard"})
     ]
     assert "stdin:3: error: not JSON" in done.stderr
-    assert "stdin:4: no_identity: order/track: track needs a person" in done.stderr
+    assert "stdin:4: no_identity: order/track:order: track needs a person" in done.stderr
 
 
 def test_apply_shows_the_very_requests(file: Path) -> None:
