@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ class Workers(PipelineProcess):
     def logged_by(self, worker: int | None, event: str) -> list[dict[str, Any]]:
         """Lines of one worker, of the supervisor where it is None."""
         return [line for line in self.logs if line.get("worker") == worker and line["event"] == event]
+
+    def has_started(self, worker: int, times: int) -> bool:
+        return len(self.logged_by(worker, "started")) >= times
 
     @property
     def admin(self) -> str:
@@ -188,7 +192,7 @@ def test_each_restart_in_a_row_waits_longer(
         for restart in range(1, 4):
             process = workers.status()["workers"][0]["process"]
             os.kill(process, signal.SIGKILL)
-            workers.wait_until(lambda: len(workers.logged_by(1, "started")) > restart, f"restart {restart}")
+            workers.wait_until(partial(workers.has_started, 1, restart + 1), f"restart {restart}")
         waits = [line["then"] for line in workers.logs if line["event"] == "worker_ended"]
         assert waits == ["started again in 0.5 s", "started again in 1 s", "started again in 2 s"]
         assert workers.stop() == 143
