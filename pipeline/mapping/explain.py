@@ -15,6 +15,7 @@ from pipeline.mapping.templates import Expression, Template, Tree
 from pipeline.records import Record
 
 _LONGEST = 160
+_MOST_ELEMENTS = 20
 
 
 class Explainer:
@@ -30,6 +31,7 @@ class Explainer:
     ) -> None:
         self._rules, self._event, self._record, self._now = rules, event, record, now
         self._environment = os.environ if environment is None else environment
+        self._element: tuple[Any, int | None] = (None, None)
 
     def lines(self) -> Iterator[str]:
         """Yield the explanation, line by line."""
@@ -61,15 +63,35 @@ class Explainer:
             if len(parts) == 1:
                 yield f"    {rule.when.text} = {condition}"
         if matched:
-            for call in rule.calls:
-                yield from self._call(rule, call)
+            yield from self._calls(rule)
         return matched
 
-    def _call(self, rule: RulePlan, call: CallPlan) -> Iterator[str]:
-        each = "" if rule.for_each is None else f", for each of {rule.for_each.text}"
-        yield f"  {call.kind}{each}"
-        if rule.for_each is not None:
-            yield f"    ({self._evaluated(rule.for_each)})"
+    def _calls(self, rule: RulePlan) -> Iterator[str]:
+        if rule.for_each is None:
+            for call in rule.calls:
+                yield from self._call(call)
+            return
+        yield f"  for each of {rule.for_each.text} = {self._evaluated(rule.for_each)}"
+        elements = self._elements(rule.for_each)
+        for index, item in enumerate(elements[:_MOST_ELEMENTS]):
+            self._element = (item, index)
+            yield f"  element {index} = {_json(item)}"
+            yield from self._field("key", rule.key)
+            for call in rule.calls:
+                yield from self._call(call)
+        self._element = (None, None)
+        if len(elements) > _MOST_ELEMENTS:
+            yield f"  and {len(elements) - _MOST_ELEMENTS} more elements"
+
+    def _elements(self, for_each: Expression) -> list[Any]:
+        try:
+            found = self._value(for_each.node)
+        except EvaluationError:
+            return []
+        return found if isinstance(found, list) else []
+
+    def _call(self, call: CallPlan) -> Iterator[str]:
+        yield f"  {call.kind}"
         fields: list[tuple[str, Tree]] = [(str(kind), tree) for kind, tree in call.identity]
         fields += [
             ("name", call.name),
@@ -119,18 +141,18 @@ class Explainer:
 
     def _node_evaluated(self, node: Node) -> str:
         try:
-            return _json(evaluator(node, self._environment)(self._event, self._record))
+            return _json(self._value(node))
         except EvaluationError as error:
             return f"error: {error}"
-        except ExpressionError as error:
-            return f"depends on the element ({error})"
+
+    def _value(self, node: Node) -> Any:
+        return evaluator(node, self._environment)(self._event, self._record, *self._element)
 
     def _holds(self, node: Node) -> bool:
         try:
-            truth = evaluator(Node("not_expression", (node,)), self._environment)(self._event, self._record)
+            return self._value(Node("not_expression", (node,))) is False
         except EvaluationError:
             return False
-        return truth is False
 
 
 def _json(value: Any) -> str:

@@ -53,18 +53,19 @@ def compile_expression(text: str, *, standard: bool = False) -> Callable[[Any], 
     return function
 
 
-def evaluator(node: Node, environment: Mapping[str, str]) -> Callable[[Any, Record], Any]:
-    """Compile one parsed expression to a function of an event and its record, outside of any rule.
+def evaluator(node: Node, environment: Mapping[str, str]) -> Callable[[Any, Record, Any, int | None], Any]:
+    """Compile one parsed expression, outside of any rule.
 
-    Raises:
-        ExpressionError: the expression has a meaning only for an element of a fan-out.
+    The function takes an event, its record, and an element of a fan-out with its index, None outside of one.
     """
     writer = Writer()
-    with writer.body("expression", "root, record") as made:
-        made.contexts.update({"root", "record"})
-        value = Compiler(writer, environment=environment).value(node, "root")
+    with writer.body("expression", "root, record, item, index") as made:
+        made.contexts.update({"root", "record", "item", "index"})
+        value = Compiler(writer, environment=environment, fan_out=True).value(node, "root")
         writer.line(f"return {value.code}")
-    function: Callable[[Any, Record], Any] = load_functions(writer, "<expression>")["expression"]
+    function: Callable[[Any, Record, Any, int | None], Any] = load_functions(writer, "<expression>")[
+        "expression"
+    ]
     return function
 
 

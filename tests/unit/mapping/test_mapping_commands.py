@@ -198,6 +198,44 @@ def test_explain_tells_which_rules_matched_and_why_the_others_did_not(file: Path
     )
 
 
+def test_explain_shows_the_values_for_each_element_of_a_fan_out(file: Path) -> None:
+    file.write_text(
+        "version: 1\nrules:\n  - name: lines\n    for_each: items\n    key: ${item().sku}\n"
+        "    track: {id: '${id}', name: bought,\n"
+        "      attributes: {line: '${add(index(), 1)}', note: '${upper(item().note)}'}}\n"
+    )
+    event = file.with_name("e.json")
+    event.write_text('{"id": "u1", "items": [{"sku": "A"}, {"sku": "B", "note": 5}]}')
+    assert cio("explain", str(file), str(event)).stdout.splitlines()[:17] == [
+        "rule lines: matched",
+        '  for each of items = [{"sku": "A"}, {"sku": "B", "note": 5}]',
+        '  element 0 = {"sku": "A"}',
+        '    key: ${item().sku} = "A"',
+        "  track",
+        '    id: ${id} = "u1"',
+        '    name: "bought"',
+        "    attributes.line: ${add(index(), 1)} = 1",
+        "    attributes.note: ${upper(item().note)} = null",
+        '  element 1 = {"sku": "B", "note": 5}',
+        '    key: ${item().sku} = "B"',
+        "  track",
+        '    id: ${id} = "u1"',
+        '    name: "bought"',
+        "    attributes.line: ${add(index(), 1)} = 2",
+        "    attributes.note: ${upper(item().note)} = error: upper() takes a string as argument 1, not a number",
+        "calls: 1",
+    ]
+    event.write_text(json.dumps({"id": "u1", "items": [{"sku": str(n)} for n in range(25)]}))
+    assert "  element 19 = " in (many := cio("explain", str(file), str(event)).stdout)
+    assert "  element 20 = " not in many
+    assert "  and 5 more elements\n" in many
+    event.write_text('{"id": "u1", "items": 7}')
+    assert (
+        "  for each of items = 7\ncalls: 0\nfailure mapping_error"
+        in cio("explain", str(file), str(event)).stdout
+    )
+
+
 def test_explain_prints_the_generated_source(file: Path) -> None:
     source = cio("explain", str(file), "--python").stdout
     compile(source, "rules", "exec")
