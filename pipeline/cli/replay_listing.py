@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,8 @@ from pipeline.kafka.replay_names import known_replays
 from pipeline.kafka.replay_progress import KeptReplay
 from pipeline.replay.resume import STALE_AFTER_S, has_ended
 
+_LINE_WIDTH = 200
+
 
 def show_replays(path: Path, *, as_json: bool) -> None:
     """Print the replays that Kafka knows of.
@@ -29,7 +32,8 @@ def show_replays(path: Path, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"replays": rows}))
     elif rows:
-        Console().print(_table(rows))
+        # Lines for a program, or for a file, are not broken to the width of a terminal.
+        Console(width=None if sys.stdout.isatty() else _LINE_WIDTH).print(_table(rows))
     else:
         click.echo("No replay is kept beside the group " + settings.kafka.group_id + ".")
 

@@ -34,6 +34,8 @@ RECORDS = 200_000 if os.environ.get("CIO_TEST") == "all" else 3_000
 PARTITIONS = 6
 HOURS = 10
 DISORDER_MS = 20 * 60 * 1000
+RATE = str(max(12, RECORDS // 250))
+"""Requests a second at which there is time to kill a replay."""
 ALL = ("--allow-irreversible", "--include-erased", "--allow-campaigns")
 
 
@@ -229,7 +231,7 @@ def test_three_kills_lose_nothing_and_leave_the_live_group_alone(topic: Topic) -
     live.close()
     before = commits_of(topic.kafka, topic.name)
     assert len(before) == PARTITIONS
-    arguments = ("--name", "killed", "--from", "earliest", "--rate", "12", *ALL)
+    arguments = ("--name", "killed", "--from", "earliest", "--rate", RATE, *ALL)
     expected = expectations(topic.records)
     for part in (0.15, 0.4, 0.7):
         moment = part * expected.calls
