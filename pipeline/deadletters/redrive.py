@@ -226,8 +226,6 @@ class Redrive:
         self._give_up()
 
     def _give_up(self) -> None:
-        for partition in self._partitions.values():
-            partition.alive = False  # what is abandoned shall not be queued again
         numbers = self._flight.abandon(self._partitions.keys())
         deadline = self._clock.monotonic() + self._drain_deadline_s
         while not self._flight.are_landed(numbers) and self._clock.monotonic() < deadline:

@@ -312,3 +312,12 @@ def test_a_retry_reads_records_only_as_fast_as_they_are_settled(tmp_path: Path) 
     desk.sender.latency_s = 0.01
     assert desk.retry(look=look, max_open_calls=5).delivered == 40
     assert max(read_ahead) <= 5
+
+
+def test_one_call_whose_rule_cannot_be_decided_now_still_means_that_call_alone(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, {**PROFILE, "when": "abs(plan) > `1`"})
+    source = CallSource("profile", CallKind.IDENTIFY)
+    desk.add(letter(event(plan="x"), source, field="attributes.plan"))
+    assert desk.retry().failed == 1
+    (found,) = inventory(desk.path).unresolved
+    assert (found.source, found.field, found.times) == (source, None, 2)
