@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import orjson
+import structlog
 
 from pipeline import __version__
 from pipeline.customerio.credentials import Credentials, CredentialSource
@@ -19,6 +20,8 @@ from pipeline.customerio.responses import batch_verdict, raw_verdict
 from pipeline.customerio.sizes import travels_alone
 from pipeline.customerio.transport import AiohttpTransport
 from pipeline.customerio.verdicts import Fatal, Refusal, Refused, Retry, Verdict
+
+_log = structlog.get_logger(__name__)
 
 USER_AGENT = f"cio-pipeline/{__version__}"
 
@@ -76,7 +79,7 @@ class TrackClient:
         operation = orjson.loads(payload)
         if operation["type"] == RAW_TYPE:
             raw = read_raw_request(operation["request"])
-            return Refused((Refusal(raw),)) if isinstance(raw, str) else (await self.send_raw(raw))[0]
+            return Refused((Refusal(raw),)) if isinstance(raw, str) else await self._send_raw_call(raw)
         request = v1_request(operation)
         if isinstance(request, NoV1Request):
             return Refused((Refusal(request.text),))
@@ -140,6 +143,12 @@ class TrackClient:
     async def aclose(self) -> None:
         """Close every connection."""
         await self._transport.aclose()
+
+    async def _send_raw_call(self, raw: RawRequest) -> Verdict:
+        verdict, answer = await self.send_raw(raw)
+        if raw.debug:
+            _log.info("raw_request", **raw.described(), status=None if answer is None else answer.status)
+        return verdict
 
     async def _send(self, request: HttpRequest, operations: int) -> Verdict:
         answer = await self.exchange(request)

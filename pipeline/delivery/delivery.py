@@ -23,6 +23,7 @@ from pipeline.customerio.verdicts import (
 from pipeline.delivery.admission import Admission
 from pipeline.delivery.batch import ABANDONED, CONFIRMED, Batch, BatchResult, Failed, Operation, Outcome
 from pipeline.delivery.hold import Hold
+from pipeline.delivery.raw_retries import RawRetries, raw_retries
 from pipeline.delivery.retry import RetryPolicy, StopWhenExhausted, WaitByVerdict, last_verdict
 
 _log = structlog.get_logger(__name__)
@@ -68,9 +69,10 @@ class Delivery:
         self._may_send = may_send
         self._monotonic = monotonic
         self._observe = observe
+        self._wait = WaitByVerdict(policy, random)
         self._retrying = AsyncRetrying(
             retry=retry_if_result(lambda verdict: isinstance(verdict, Retry | Fatal)),
-            wait=WaitByVerdict(policy, random),
+            wait=self._wait,
             retry_error_callback=last_verdict,
             sleep=sleep,
         )
@@ -104,7 +106,8 @@ class Delivery:
         """Give each of these operations its outcome, in their order."""
         if not indexes:
             return
-        verdict = await self._decide(journey, indexes)
+        own = raw_retries(journey.batch.operations[indexes[0]], self._wait) if len(indexes) == 1 else None
+        verdict = await self._decide(journey, indexes, own)
         match verdict:
             case Delivered():
                 journey.confirm(indexes)
@@ -118,9 +121,9 @@ class Delivery:
                 else:
                     await self._narrow(journey, indexes, unplaced[0])
             case Refused(refusals):
-                await self._narrow(
-                    journey, indexes, refusals[0] if refusals else Refusal("no reason was given")
-                )
+                refusal = refusals[0] if refusals else Refusal("no reason was given")
+                reason = Reason.REJECTED if own is None else own.refused_reason
+                await self._narrow(journey, indexes, refusal, reason)
             case TooLarge(refusal):
                 await self._narrow(journey, indexes, refusal, Reason.TOO_LARGE)
             case Retry(cause):
@@ -139,7 +142,7 @@ class Delivery:
         await self._settle(journey, indexes[:middle])
         await self._settle(journey, indexes[middle:])
 
-    async def _decide(self, journey: "_Journey", indexes: Sequence[int]) -> Verdict:
+    async def _decide(self, journey: "_Journey", indexes: Sequence[int], own: RawRetries | None) -> Verdict:
         """Attempt until there is a verdict about the calls themselves, or the retries are exhausted."""
         operations = [journey.batch.operations[index] for index in indexes]
         began = self._monotonic()
@@ -150,7 +153,8 @@ class Delivery:
         async def attempt() -> Verdict:
             await self.hold.pass_or_probe(journey.batch.number)
             verdict = await self.admission.run(send)
-            self._note(journey.batch.number, verdict, len(indexes), elapsed_s())
+            if own is None or not isinstance(verdict, Retry):
+                self._note(journey.batch.number, verdict, len(indexes), elapsed_s())
             return verdict
 
         async def send() -> Verdict:
@@ -164,6 +168,8 @@ class Delivery:
             self._observe(verdict, size, self._monotonic() - started)
             return verdict
 
+        if own is not None:
+            return await self._retrying.copy(retry=own.again, wait=own.wait, stop=own.stop)(attempt)
         return await self._retrying.copy(stop=StopWhenExhausted(self._policy, elapsed_s))(attempt)
 
     def _note(self, batch: int, verdict: Verdict, calls: int, elapsed_s: float) -> None:
