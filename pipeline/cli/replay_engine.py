@@ -30,7 +30,7 @@ from pipeline.replay.views import RunView
 from pipeline.sandbox import SandboxServer
 from pipeline.tally import Tally
 
-LINGER_S = 0.5
+LINGER_S = 0.25
 """A replay is in no hurry: its calls wait this long for their batches to fill."""
 SANDBOX_CREDENTIALS = Credentials("replay", "replay")
 

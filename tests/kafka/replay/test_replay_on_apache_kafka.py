@@ -192,6 +192,7 @@ def test_a_middle_range_by_time_is_what_a_naive_reader_reads(topic: Topic) -> No
     topic.check(expectations(middle))
 
 
+@pytest.mark.full
 def test_times_of_the_log_itself_work_too(
     apache_kafka: ApacheKafka, sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
