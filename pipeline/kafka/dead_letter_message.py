@@ -77,6 +77,7 @@ def _ours(entry: DeadLetter) -> Headers:
         "attempts": entry.attempts,
         "first_seen_ms": entry.first_seen_ms,
         "version": __version__,
+        **({} if entry.replay is None else {"replay": entry.replay}),
     }
     return tuple(
         (f"{PREFIX}{name}", None if value is None else str(value).encode(errors="replace"))

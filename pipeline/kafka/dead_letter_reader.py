@@ -188,6 +188,7 @@ def _entry(message: Message, originals: Headers, ours: dict[str, bytes | None]) 
         number("status"),
         text("answer"),
         number("attempts") or 0,
+        text("replay") if f"{PREFIX}replay" in ours else None,
     )
 
 
