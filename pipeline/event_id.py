@@ -16,6 +16,7 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32
 _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}\Z", re.IGNORECASE)
 _MAX_TIME_MS = 2**48 - 1
+_LAST_40_BITS = 2**40 - 1
 
 
 def is_ulid(text: str) -> bool:
@@ -37,7 +38,7 @@ def event_id(namespace: str, record: Record, digest: str, source: CallSource) ->
     """
     seed = (namespace, record.topic, record.partition, record.offset, digest, *source)
     time_ms = min(max(record.timestamp_ms or 0, 0), _MAX_TIME_MS)
-    return _text(time_ms, 10) + _text(int.from_bytes(_hash(seed, 10)), 16)
+    return _ulid(time_ms << 80 | int.from_bytes(_hash(seed, 10)))
 
 
 def derived_event_id(namespace: str, own: str, source: CallSource) -> str:
@@ -46,17 +47,19 @@ def derived_event_id(namespace: str, own: str, source: CallSource) -> str:
     It does not depend on the record, so that an event which the producer sent twice is counted once. The whole ULID
     is hash: 128 bits, so that its first character is at most 7.
     """
-    return _text(int.from_bytes(_hash((namespace, own, *source), 16)), 26)
+    return _ulid(int.from_bytes(_hash((namespace, own, *source), 16)))
 
 
 def _hash(seed: tuple[object, ...], size: int) -> bytes:
     return blake2b(orjson.dumps(seed), digest_size=size).digest()
 
 
-def _text(number: int, length: int) -> str:
-    """Write a number in base 32, two characters at a time."""
-    pairs = []
-    for _ in range(length // 2):
-        pairs.append(_PAIRS[number & 1023])
-        number >>= 10
-    return "".join(reversed(pairs))
+def _ulid(number: int) -> str:
+    """Write 128 bits in base 32: two characters, and three times eight."""
+    return f"{_PAIRS[number >> 120]}{_eight(number >> 80)}{_eight(number >> 40)}{_eight(number)}"
+
+
+def _eight(number: int) -> str:
+    """Write the last 40 bits of a number, two characters at a time."""
+    bits = number & _LAST_40_BITS  # a number this small is shifted in half the time
+    return f"{_PAIRS[bits >> 30]}{_PAIRS[bits >> 20 & 1023]}{_PAIRS[bits >> 10 & 1023]}{_PAIRS[bits & 1023]}"

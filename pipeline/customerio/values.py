@@ -4,6 +4,10 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+_PLAIN = frozenset({int, bool, type(None)})
+_WIDEST = 4
+"""The most bytes that one character takes in UTF-8."""
+
 
 def utf8_length(text: str) -> int:
     """Return the length of `text` in UTF-8; half a surrogate pair counts, and the encoder refuses it."""
@@ -18,22 +22,31 @@ def values_problem(
     Lengths are in bytes of UTF-8; with `max_text` None a text may have any length. The sentence holds no
     value.
     """
+    surely_short = max_name // _WIDEST
     for name, value in values.items():
-        if not isinstance(name, str) or not name:
-            return f"a name in {place} is not a text or is empty", place
-        if len(name) * 4 > max_name and utf8_length(name) > max_name:
-            return f"a name in {place} has {utf8_length(name)} bytes, at most {max_name} are allowed", place
+        if type(name) is not str or not 0 < len(name) <= surely_short:
+            problem = _name_problem(name, max_name)
+            if problem is not None:
+                return f"a name in {place} {problem}", place
         kind = type(value)
-        if kind is int or kind is bool or value is None:
-            continue
-        problem = _text_problem(value, max_text) if kind is str else _nested_problem(value)
+        if kind is str:
+            problem = None if max_text is None else _text_problem(value, max_text)
+        else:
+            problem = None if kind in _PLAIN else _nested_problem(value)
         if problem is not None:
             return f"{place}.{name} {problem}", f"{place}.{name}"
     return None
 
 
-def _text_problem(text: str, max_text: int | None) -> str | None:
-    if max_text is None or len(text) * 4 <= max_text:
+def _name_problem(name: object, max_name: int) -> str | None:
+    if not isinstance(name, str) or not name:
+        return "is not a text or is empty"
+    length = utf8_length(name)
+    return None if length <= max_name else f"has {length} bytes, at most {max_name} are allowed"
+
+
+def _text_problem(text: str, max_text: int) -> str | None:
+    if len(text) * _WIDEST <= max_text:
         return None
     length = utf8_length(text)
     return None if length <= max_text else f"has {length} bytes, at most {max_text} are allowed"
@@ -41,12 +54,19 @@ def _text_problem(text: str, max_text: int | None) -> str | None:
 
 def _nested_problem(value: object) -> str | None:
     """Find what JSON has no sign for, however deep: iterative, because the depth is the sender's choice."""
-    if isinstance(value, float):
-        return None if isfinite(value) else "is not a finite number"
+    if type(value) is float and isfinite(value):
+        return None
     stack: list[object] = [value]
     while stack:
         part = stack.pop()
-        if isinstance(part, float):
+        kind = type(part)
+        if kind in _PLAIN or kind is str:
+            continue
+        if isinstance(part, list):  # what JSON gives, before what any other caller may
+            stack.extend(part)
+        elif isinstance(part, dict):
+            stack.extend(part.values())
+        elif isinstance(part, float):
             if not isfinite(part):
                 return "is not a finite number"
         elif isinstance(part, Mapping):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import isfinite
 from types import MappingProxyType
 from typing import Any
@@ -203,7 +203,7 @@ def add_call(run: Run, spec: CallSpec, call: Call) -> None:
         name = next((name for name in call.attributes if failure.field == f"attributes.{name}"), None)
         if name is not None:
             left = {other: value for other, value in call.attributes.items() if other != name}
-            add_call(run, spec, replace(call, attributes=left))
+            add_call(run, spec, call._replace(attributes=left))
             return
     if spec.on_error is not OnError.SKIP_CALL:
         run.failures.append(failure)
