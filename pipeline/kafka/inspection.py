@@ -48,6 +48,7 @@ class Inspection:
         try:
             known = self._consumer.list_topics(timeout=ASK_TIMEOUT_S).topics
         except KafkaException as error:
+            self._consumer.poll(_POLL_S)  # lets the client tell by its callback what lies behind the time-out
             return self._unreachable(error.args[0])
         return {name: len(topic.partitions) for name, topic in known.items() if topic.error is None}
 
@@ -137,7 +138,6 @@ class Inspection:
         return records
 
     def _unreachable(self, error: KafkaError) -> Unreachable:
-        # The client tells what lies behind a time-out by its error callback.
         known = next((e for e in self._errors if e.code() == KafkaError._AUTHENTICATION), None)
         cause = known or next((e for e in self._errors if e.code() != KafkaError._ALL_BROKERS_DOWN), error)
         return Unreachable(without_secrets(cause.str(), self._options.properties), refused=known is not None)
