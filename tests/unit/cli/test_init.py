@@ -31,6 +31,13 @@ def test_it_writes_a_configuration_and_a_mapping_and_says_what_comes_next(
     assert f"cio-pipeline run --config '{folder}/pipeline.yaml'" in output
 
 
+def test_the_first_mapping_lints_and_its_tests_cover_it(tmp_path: Path) -> None:
+    run_command_line(["init", str(tmp_path)])
+    mappings = str(tmp_path / "mappings")
+    assert run_command_line(["mapping", "test", mappings, "--min-coverage", "100"]) == ExitStatus.DONE
+    assert run_command_line(["mapping", "lint", mappings, "--strict"]) == ExitStatus.DONE
+
+
 def test_without_a_folder_it_writes_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert run_command_line(["init"]) == ExitStatus.DONE
