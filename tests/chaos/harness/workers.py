@@ -84,7 +84,9 @@ class Worker:
             self.faults.append(f"worker {self.number} did not stop within {STOP_DEADLINE_S:.0f} s")
             self._process.kill()
         else:
-            if status != 128 + signal.SIGTERM:
+            # The signal may come before the new process listens to it.
+            early = status == -signal.SIGTERM and not self._process.logged("started")
+            if status != 128 + signal.SIGTERM and not early:
                 self.faults.append(
                     f"worker {self.number} stopped with {status}: {self._process.output[-1500:]}"
                 )
