@@ -99,7 +99,7 @@ class Engine:
         self._backpressure = Backpressure(options.open_limits)
         self._paused: set[TopicPartition] = set()
         self._sequence = 0
-        self._record_bytes = 1_000.0
+        self._record_bytes = 1_000_000.0  # the first polls are small, until it is known what records weigh
         self._closing = False
         self._committer = Committer(
             source,
@@ -178,7 +178,7 @@ class Engine:
         if partition is None:
             return  # taken away in the very poll that returned it
         partition.last_read = record.offset
-        self._record_bytes += 0.01 * (record.size - self._record_bytes)
+        self._record_bytes = max(record.size, 0.99 * self._record_bytes)
         self._tally.records[name] += 1
         if self._waiting and name in self._waiting:
             self._waiting.add(record)
