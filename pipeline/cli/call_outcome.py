@@ -33,11 +33,16 @@ def show_request(connection: Connection, base_url: str, request: HttpRequest) ->
     return ExitStatus.DONE
 
 
-def show_verdict(connection: Connection, verdict: Verdict, event_id: str | None = None) -> int:
-    """Print what became of the call, with Customer.io's own words, and return the exit status."""
+def show_verdict(
+    connection: Connection, verdict: Verdict, event_id: str | None = None, **more: object
+) -> int:
+    """Print what became of the call, with Customer.io's own words, and return the exit status.
+
+    `more` is part of the JSON object, where one is printed.
+    """
     name, sentences, status = _outcome(verdict)
     if connection.as_json:
-        shown: dict[str, object] = {"outcome": name, "messages": sentences}
+        shown: dict[str, object] = {"outcome": name, "messages": sentences, **more}
         _print_json(shown if event_id is None else {**shown, "event_id": event_id})
     else:
         click.echo("; ".join([name, *sentences]), err=status is not ExitStatus.DONE)

@@ -67,11 +67,13 @@ def raw(**options: Any) -> int:
         return ExitStatus.DONE
     require_credentials(connection)
     verdict, answer = asyncio.run(_send(connection, request))
-    if answer is not None:
-        _show_answer(connection, request.response_type, answer)
-    if isinstance(verdict, Delivered):
-        return ExitStatus.DONE
-    return show_verdict(connection, verdict)
+    if answer is None:
+        return show_verdict(connection, verdict)
+    if connection.as_json:
+        body = _body(request.response_type, answer.body)
+        return show_verdict(connection, verdict, status=answer.status, body=body)
+    _show_answer(request.response_type, answer)
+    return ExitStatus.DONE if isinstance(verdict, Delivered) else show_verdict(connection, verdict)
 
 
 def _request(options: dict[str, Any], timeout: float | None) -> RawRequest:
@@ -139,10 +141,8 @@ def _describe(connection: Connection, request: RawRequest, *, to_stderr: bool) -
     click.echo(orjson.dumps(shown), err=to_stderr)
 
 
-def _show_answer(connection: Connection, response_type: ResponseType, answer: Answer) -> None:
-    if connection.as_json:
-        click.echo(orjson.dumps({"status": answer.status, "body": _body(response_type, answer.body)}))
-    elif response_type is ResponseType.BINARY:
+def _show_answer(response_type: ResponseType, answer: Answer) -> None:
+    if response_type is ResponseType.BINARY:
         sys.stdout.buffer.write(answer.body)
     elif response_type is ResponseType.TEXT:
         click.echo(answer.body.decode("utf-8", "replace"))

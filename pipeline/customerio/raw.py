@@ -183,7 +183,10 @@ def read_raw_request(document: object) -> RawRequest | str:
     try:
         return RawRequest.model_validate(dict(document))
     except ValidationError as error:
-        problems = (f"{'.'.join(map(str, p['loc'])) or 'request'}: {p['msg']}" for p in error.errors())
+        problems = (
+            f"{'.'.join(map(str, p['loc'])) or 'request'}: {p['msg'].removeprefix('Value error, ')}"
+            for p in error.errors()
+        )
         return "; ".join(problems)
 
 

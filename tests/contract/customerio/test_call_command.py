@@ -134,6 +134,57 @@ def test_every_other_call_arrives_by_either_version(sandbox: SandboxThread, api:
     assert [kind for kind in seen if kind in kinds] == kinds
 
 
+def test_a_raw_request_with_its_inputs_arrives_after_its_retry(
+    sandbox: SandboxThread, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sandbox.set_fault("status", status=400, path="/api/v1/customers", times=1)
+    request = ("raw", "PUT", "/v1/customers/u1", "--data", '{"plan": "pro"}', "--query", "source=test")
+    retries = (
+        "--max-retry-count",
+        "1",
+        "--retry-delay-ms",
+        "1",
+        "--retry-on-all-errors",
+        "--exponential-backoff",
+    )
+    shown = ("--header", "X-Source: test", "--response-type", "text", "--timeout", "20", "--debug")
+    assert call(*request, *retries, *shown) == ExitStatus.DONE
+    (person,) = sandbox.people()
+    assert (person["id"], person["attributes"]) == ("u1", {"plan": "pro"})
+    told = capsys.readouterr()
+    assert told.out.strip() == "{}"
+    assert '"path":"/v1/customers/u1"' in told.err
+
+
+def test_json_is_one_object_also_for_a_raw_request_that_is_refused(
+    sandbox: SandboxThread, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("raw", "GET", "/v1/nothing", "--json") == ExitStatus.REFUSED
+    shown = orjson.loads(capsys.readouterr().out)
+    assert (shown["outcome"], shown["status"]) == ("refused", 404)
+    assert call("raw", "GET", "/v1/accounts/region", "--json") == ExitStatus.DONE
+    shown = orjson.loads(capsys.readouterr().out)
+    assert (shown["outcome"], shown["body"]["region"] in {"us", "eu"}) == ("delivered", True)
+
+
+def test_what_is_no_request_is_said_plainly(
+    sandbox: SandboxThread, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("raw", "POST", "/v1/x", "--data", '{"a": NaN}') == ExitStatus.USAGE
+    assert "body: JSON has no NaN and no infinity" in capsys.readouterr().err
+    assert list(sandbox.arrivals()) == []
+
+
+def test_a_multipart_request_reaches_the_api_which_takes_json_only(
+    sandbox: SandboxThread, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("id")
+    fields = ("--form", "email=a@b.c", "--file", f"people={file}", "--file-name", "people=b.csv")
+    assert call("raw", "POST", "/v1/forms/f1/submit", *fields) == ExitStatus.REFUSED
+    assert "refused" in capsys.readouterr().err
+
+
 def test_a_refusal_shows_the_servers_words(
     sandbox: SandboxThread, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,7 +17,7 @@ _topics = count(1)
 
 @pytest.fixture(params=["us", "eu"])
 def internet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Internet]:
-    """Customer.io's hosts with an account of either region."""
+    """Customer.io's hosts with an account of that region."""
     with Internet(request.param, tmp_path) as internet:
         yield internet
 
@@ -56,6 +56,7 @@ def test_auto_delivers_where_the_account_lives(
     assert set(internet.proxy.asked[1:]) <= {US if internet.home is internet.us else EU}
 
 
+@pytest.mark.parametrize("internet", ["eu"], indirect=True)
 def test_auto_waits_with_readiness_red_until_the_region_can_be_asked(
     embedded_broker: EmbeddedBrokerProcess, internet: Internet, tmp_path: Path
 ) -> None:
@@ -70,6 +71,7 @@ def test_auto_waits_with_readiness_red_until_the_region_can_be_asked(
         pipeline.wait_until(pipeline.is_ready, "ready")
 
 
+@pytest.mark.parametrize("internet", ["us"], indirect=True)
 def test_auto_with_wrong_credentials_holds_and_says_what_to_check(
     embedded_broker: EmbeddedBrokerProcess, internet: Internet, tmp_path: Path
 ) -> None:
