@@ -10,7 +10,7 @@ from typing import Any
 import click
 import orjson
 
-from pipeline.customerio.requests import batch_request
+from pipeline.cli.mapping_requests import shown_requests
 from pipeline.decode import decode_json
 from pipeline.documents import DocumentError, Level
 from pipeline.errors import ExitStatus
@@ -238,12 +238,8 @@ def _events(lines: Iterable[bytes], topic: str) -> Iterator[tuple[int, Any, Reco
 def _write_requests(rules: RuleSet, record: Record) -> list[str]:
     translation = Translator(rules, _now, decode=decode_json).translate(record)
     assert isinstance(translation, Translation)  # JSON never waits for a schema
-    if translation.calls:
-        request = batch_request([prepared.payload for prepared in translation.calls])
-        body = json.loads(request.body or b"null")
-        click.echo(
-            json.dumps({"method": request.method, "path": request.path, "body": body}, ensure_ascii=False)
-        )
+    for request in shown_requests(translation.calls):
+        click.echo(json.dumps(request, ensure_ascii=False))
     return [
         f"{failure.reason}: {failure.source or 'the event'}: {failure.text}"
         for failure in translation.failures

@@ -177,6 +177,24 @@ def test_apply_shows_the_very_requests(file: Path) -> None:
     assert len(operation["id"]) == 26
 
 
+def test_apply_shows_a_raw_call_and_a_large_event_as_requests_of_their_own(file: Path) -> None:
+    file.write_text(
+        "version: 1\nrules:\n  - name: r\n    calls:\n"
+        "      - track: {id: u1, name: big, attributes: {text: '${text}'}}\n"
+        "      - raw: {method: PUT, path: /v1/things/7, body: {a: 1}}\n"
+        "      - track: {id: u1, name: small}\n"
+    )
+    done = cio("apply", str(file), "--http", stdin=json.dumps({"text": "x" * 40_000}))
+    shown = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(each["method"], each["path"]) for each in shown] == [
+        ("POST", "/api/v2/batch"),
+        ("POST", "/api/v1/customers/u1/events"),
+        ("PUT", "/api/v1/things/7"),
+    ]
+    assert [operation["name"] for operation in shown[0]["body"]["batch"]] == ["small"]
+    assert shown[2]["body"] == {"a": 1}
+
+
 def test_explain_tells_which_rules_matched_and_why_the_others_did_not(file: Path) -> None:
     event = file.with_name("e.json")
     event.write_text('{"type": "user.created", "id": "u1", "bot": true}')
