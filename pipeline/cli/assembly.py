@@ -74,7 +74,7 @@ def open_pipeline(settings: Settings) -> Iterator[Pipeline]:
         dead_letters = DeadLetterKeeper(store, _failure_limits(settings), clock, tally)
         engine.append(
             Engine(
-                source=KafkaSource(_kafka_options(settings)),
+                source=KafkaSource(kafka_options(settings)),
                 sender=_sender(settings, credentials, tally, clock, lambda: lease.holds(clock.monotonic())),
                 dead_letters=dead_letters,
                 translator=translator,
@@ -281,7 +281,8 @@ def mapping_limits(settings: Settings) -> MappingLimits:
     )
 
 
-def _kafka_options(settings: Settings) -> KafkaOptions:
+def kafka_options(settings: Settings) -> KafkaOptions:
+    """Return what the consumer is told."""
     kafka = settings.kafka
     return KafkaOptions(
         bootstrap_servers=kafka.bootstrap_servers,

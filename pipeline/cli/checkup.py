@@ -54,10 +54,10 @@ def _registry(settings: Settings) -> Iterator[Finding]:
 
 def _kafka(settings: Settings, sample: int) -> Iterator[Finding]:
     # The one place that knows how settings become options of the client; loaded late, for it loads everything.
-    from pipeline.cli.assembly import _kafka_options  # noqa: PLC0415
+    from pipeline.cli.assembly import kafka_options  # noqa: PLC0415
 
     try:
-        inspection = Inspection(_kafka_options(settings))
+        inspection = Inspection(kafka_options(settings))
     except PipelineError as error:
         yield failed("broker", str(error), "check kafka.properties")
         return

@@ -42,7 +42,7 @@ def _plain(bootstrap_servers: str) -> tuple[KafkaOptions, Decode]:
 
 def _from_configuration(path: Path) -> tuple[KafkaOptions, Decode]:
     settings = without_credentials(lambda environment: load_settings(path, environment))
-    return assembly._kafka_options(settings), open_decoder(settings)
+    return assembly.kafka_options(settings), open_decoder(settings)
 
 
 def _event(decode: Decode, record: Record) -> Any:

@@ -184,6 +184,8 @@ def _check(arguments: ReplayArguments) -> None:
         raise click.UsageError("Choose one of --dry-run, --to-sandbox, --output and --diff.")
     if arguments.diff is None and (arguments.fail_on_change or arguments.html or arguments.show_data):
         raise click.UsageError("--fail-on-change, --html and --show-data are for --diff.")
+    if arguments.diff is not None and (arguments.rules or arguments.people or arguments.mapping):
+        raise click.UsageError("--rules, --people and --mapping have no effect on --diff.")
     if arguments.rate is not None and arguments.share is not None:
         raise click.UsageError("Choose one of --rate and --share.")
     if arguments.sample and not arguments.dry_run:

@@ -45,7 +45,7 @@ def run_diff(arguments: ReplayArguments, stop: Callable[[], bool]) -> int:
     ):
         reading = Reading("mapping", plan.ranges)
         with moving(console, reading.line):
-            for records in read_ranges(assembly._kafka_options(settings), plan.ranges, stop=stop):
+            for records in read_ranges(assembly.kafka_options(settings), plan.ranges, stop=stop):
                 for record in records:
                     difference.note(record, translated(before, record), translated(after, record))
                 reading.add(records)
@@ -62,7 +62,7 @@ def plan_of(arguments: ReplayArguments, settings: Settings) -> Plan:
         PipelineError: there is nothing to read, or the brokers do not answer.
     """
     now = time.time()
-    with TopicLookup(assembly._kafka_options(settings)) as lookup:
+    with TopicLookup(assembly.kafka_options(settings)) as lookup:
         return make_plan(
             lookup,
             topic_of(arguments, settings),

@@ -14,7 +14,6 @@ from pipeline.cli.replay_settings import sent_to
 from pipeline.clock import SystemClock
 from pipeline.config import Settings
 from pipeline.customerio.credentials import Credentials
-from pipeline.deadletters.file import FileDeadLetters
 from pipeline.deadletters.keeper import DeadLetterKeeper, FailureLimits
 from pipeline.delivery.lanes import Lanes
 from pipeline.delivery.lease import Lease
@@ -22,6 +21,7 @@ from pipeline.engine import Engine
 from pipeline.kafka.replay_reader import RangeReader
 from pipeline.kafka.replay_source import Progress, ReplaySource
 from pipeline.ports import Sender
+from pipeline.replay.lanes import FillingLanes
 from pipeline.replay.outlets import CountedDeadLetters, FileSender, MarkedDeadLetters
 from pipeline.replay.resume import STALE_AFTER_S
 from pipeline.replay.sieve import Sieve
@@ -30,8 +30,6 @@ from pipeline.replay.views import RunView
 from pipeline.sandbox import SandboxServer
 from pipeline.tally import Tally
 
-LINGER_S = 0.25
-"""A replay is in no hurry: its calls wait this long for their batches to fill."""
 SANDBOX_CREDENTIALS = Credentials("replay", "replay")
 
 
@@ -65,7 +63,7 @@ def run_engine(
             sender=_sender(arguments, receiver, tally, lease, clock),
             dead_letters=_dead_letters(settings, name, tally, clock),
             translator=sieve,
-            lanes=_lanes(settings),
+            lanes=_lanes(settings, lambda: source.exhausted),
             lease=lease,
             clock=clock,
             tally=tally,
@@ -107,15 +105,15 @@ def _dead_letters(settings: Settings, name: str | None, tally: Tally, clock: Sys
         return DeadLetterKeeper(CountedDeadLetters(), FailureLimits(share=None), clock, tally)
     # Somebody is watching: at the limit a replay ends and says why, where the live pipeline may wait.
     limits = replace(assembly._failure_limits(settings), action="stop")
-    store = MarkedDeadLetters(FileDeadLetters(settings.deadletters.file), name)
+    store = MarkedDeadLetters(assembly._dead_letter_store(settings), name)
     return DeadLetterKeeper(store, limits, clock, tally)
 
 
-def _lanes(settings: Settings) -> Lanes:
+def _lanes(settings: Settings, is_last: Callable[[], bool]) -> Lanes:
     delivery = settings.delivery
-    return Lanes(
+    return FillingLanes(
         max_bytes=delivery.batch_max_bytes,
         max_items=delivery.batch_max_items,
-        linger_s=LINGER_S,
         identify_barrier=delivery.identify_barrier,
+        is_last=is_last,
     )

@@ -28,7 +28,7 @@ def show_replays(path: Path, *, as_json: bool) -> None:
         PipelineError: the configuration is wrong, or the brokers do not answer.
     """
     settings = load_settings(path, os.environ)
-    rows = [_row(name, kept) for name, kept in known_replays(assembly._kafka_options(settings)).items()]
+    rows = [_row(name, kept) for name, kept in known_replays(assembly.kafka_options(settings)).items()]
     if as_json:
         click.echo(json.dumps({"replays": rows}))
     elif rows:

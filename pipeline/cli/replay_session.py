@@ -4,7 +4,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -12,7 +12,8 @@ from pipeline.cli import assembly
 from pipeline.cli.replay_arguments import ReplayArguments
 from pipeline.cli.replay_display import moving
 from pipeline.cli.replay_engine import run_engine
-from pipeline.cli.replay_request import bounds_digest, choices_of, partitions_of, request_of, sample_of
+from pipeline.cli.replay_preflight import Preflight, Work
+from pipeline.cli.replay_request import bounds_digest, choices_of, partitions_of, request_of
 from pipeline.cli.replay_settings import topic_of
 from pipeline.config import Settings
 from pipeline.kafka.replay_lookup import TopicLookup
@@ -21,16 +22,13 @@ from pipeline.kafka.replay_ranges import ReplayRange
 from pipeline.kafka.replay_reader import RangeReader, read_ranges
 from pipeline.mapping import RuleSet
 from pipeline.records import Record, TopicPartition
-from pipeline.replay.bill import Bill, Survey
+from pipeline.replay.bill import Bill
 from pipeline.replay.bounds import parse_bounds, parse_duration_s
 from pipeline.replay.choices import mapping_digest
-from pipeline.replay.erasures import Erasures, can_erase
-from pipeline.replay.fold import Fold
+from pipeline.replay.erasures import can_erase
 from pipeline.replay.guards import check_campaigns
 from pipeline.replay.outlets import UnkeptProgress
-from pipeline.replay.patience import translated
 from pipeline.replay.plan import make_plan
-from pipeline.replay.requests import RequestEstimate
 from pipeline.replay.resume import Finished, GoOn, decide, has_ended, this_process
 from pipeline.replay.sieve import Sieve
 from pipeline.replay.summary import Summary
@@ -41,29 +39,6 @@ AS_NEW_WARNING = (
     "--as-new gives every event another id: Customer.io counts each of them as new, also those that it has had before"
     " from these records. Use it for a workspace that has never seen them, or to count them again on purpose."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What is to be done: ranges, where each stands, and what the partitions hold now."""
-
-    ranges: Mapping[TopicPartition, ReplayRange]
-    positions: Mapping[TopicPartition, int]
-    held: Mapping[TopicPartition, tuple[int, int]]
-    bounds: str
-
-    @property
-    def left(self) -> dict[TopicPartition, ReplayRange]:
-        """The ranges from where they stand."""
-        return {name: replace(each, start=self.positions[name]) for name, each in self.ranges.items()}
-
-    @property
-    def left_and_behind(self) -> dict[TopicPartition, ReplayRange]:
-        """Everything from where the ranges stand to the ends of their partitions."""
-        return {
-            name: ReplayRange(self.positions[name], max(each.end, self.held[name][1]))
-            for name, each in self.ranges.items()
-        }
 
 
 class Session:
@@ -88,7 +63,7 @@ class Session:
         self._translator = translator
         self._rules = rules_of(translator)
         self._choices = choices_of(arguments, self._rules)
-        self._kafka = assembly._kafka_options(settings)
+        self._kafka = assembly.kafka_options(settings)
         self.name = arguments.name or self._topic
 
     def run(self) -> Bill | Summary | Finished | None:
@@ -103,9 +78,16 @@ class Session:
             if isinstance(work, Finished):
                 return work
             self._show(work)
-            erasures = self._look_ahead(work)
-            fold = self._fold(work, erasures, open_things)
-            bill = self._bill(work, erasures, fold)
+            preflight = Preflight(
+                self._arguments,
+                self._choices,
+                self._settings,
+                translator=self._translator,
+                can_erase=can_erase(self._rules),
+                now=self._now,
+                read=self._read,
+            )
+            sieve, bill = preflight.look(work, open_things)
             if bill is not None and not self._stop():
                 self._console.print(bill_table(bill))
             if self._stop() or self._arguments.dry_run:
@@ -114,7 +96,7 @@ class Session:
                 check_campaigns(bill, self._choices)
             if store is not None:
                 store.begin(self._mark(work), work.ranges, work.positions)
-            return self._send(work, store, self._sieve(erasures, fold))
+            return self._send(work, store, sieve)
 
     def _store(self, open_things: ExitStack) -> ProgressStore:
         group = group_of(self._settings.kafka.group_id, self.name)
@@ -150,62 +132,6 @@ class Session:
         self._console.print(plan_table(work.ranges, work.positions))
         if self._arguments.as_new is not None:
             self._console.print(AS_NEW_WARNING, style="yellow", highlight=False)
-
-    def _look_ahead(self, work: Work) -> Erasures | None:
-        """Find out who is erased later, where any rule erases."""
-        if self._choices.include_erased or not can_erase(self._rules):
-            return None
-        erasures = Erasures()
-
-        def note(records: list[Record]) -> None:
-            for record in records:
-                erasures.note(record, translated(self._translator, record))
-
-        positions = {name: each.start for name, each in work.ranges.items()}
-        whole = replace(work, positions=positions) if self._choices.fold_identifies else work
-        self._read("looking ahead for people erased later", whole.left_and_behind, note)
-        return erasures
-
-    def _sieve(self, erasures: Erasures | None, fold: Fold | None = None) -> Sieve:
-        return Sieve(self._translator, self._choices, self._now, erasures, fold)
-
-    def _fold(self, work: Work, erasures: Erasures | None, open_things: ExitStack) -> Fold | None:
-        """Put identifies together, of the whole range: what was sent before an interruption carries the rest too."""
-        if not self._choices.fold_identifies:
-            return None
-        fold, sieve = open_things.enter_context(Fold()), self._sieve(erasures)
-
-        def note(records: list[Record]) -> None:
-            for record in records:
-                made = translated(self._translator, record)
-                fold.note(record, made, lambda record, call: sieve.reason(record, call) is None)
-
-        self._read("putting identifies together", work.ranges, note)
-        fold.seal()
-        return fold
-
-    def _bill(self, work: Work, erasures: Erasures | None, fold: Fold | None) -> Bill | None:
-        """Count what would be sent, where it was asked for or a guard must know."""
-        choices, arguments = self._choices, self._arguments
-        decided = choices.allow_campaigns or choices.drop_recent or arguments.is_trial
-        if decided and not arguments.dry_run:
-            return None
-        delivery = self._settings.delivery
-        rate = delivery.rate
-        survey = Survey(
-            self._sieve(erasures, fold),
-            RequestEstimate(
-                max_bytes=delivery.batch_max_bytes,
-                max_items=delivery.batch_max_items,
-                identify_barrier=delivery.identify_barrier,
-            ),
-            now=self._now,
-            window_s=choices.campaign_window_s,
-            rate_per_s=rate.requests_per_second * rate.share,
-            sample=sample_of(arguments.sample),
-        )
-        self._read("counting", work.left, survey.note)
-        return survey.bill()
 
     def _read(
         self, what: str, ranges: Mapping[TopicPartition, ReplayRange], note: Callable[[list[Record]], None]

@@ -45,7 +45,7 @@ def read_traces(
     )
     reading, found = Reading("reading", ranges), []
     with assembly.open_translator(settings) as translator, moving(Console(stderr=True), reading.line):
-        for records in read_ranges(assembly._kafka_options(settings), ranges, stop=stop):
+        for records in read_ranges(assembly.kafka_options(settings), ranges, stop=stop):
             reading.add(records)
             for record in records:
                 traced = tracer.trace(record, translated(translator, record))
