@@ -117,7 +117,7 @@ class Survey:
             self._dead_letters[failure.reason] += 1
         for call in translation.calls:
             self._note_call(record, call)
-        self._requests.note(translation.calls)
+        self._requests.note(record.partition, translation.calls)
 
     def _note_call(self, record: Record, call: Prepared) -> None:
         self._calls[call.source.kind] += 1

@@ -60,7 +60,7 @@ def test_every_record_about_a_person_is_found_with_what_became_of_it(configurati
     assert [each["position"] for each in records] == ["traced/0@0", "traced/0@2", "traced/0@3", "traced/0@4"]
     signup, heartbeat, order, ping = records
     assert signup["rules"] == ["signup"]
-    assert [call["source"] for call in signup["calls"]] == ["signup/identify", "signup/track"]
+    assert [call["source"] for call in signup["calls"]] == ["signup/identify", "signup/track:signed_up"]
     assert (heartbeat["outcome"], heartbeat["why"]) == ("no rule matches", "the name stands in it")
     assert "mapping_error" in order["failures"][0]
     assert (ping["outcome"], ping["why"]) == ("dropped by a rule", "its key is the person's name")
@@ -87,7 +87,7 @@ def test_one_record_is_named_by_its_position(configuration: Path, sandbox: Sandb
     done = trace(configuration, "traced/0@1", "--sandbox", sandbox.base_url)
     assert done.status == 0, done.errors
     assert "traced/0@1" in done.output
-    assert "page/page" in done.output
+    assert "page/page:" in done.output
     assert "applied" in done.output
 
 
