@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.calls import CallKind, CallSource, Reason
@@ -120,6 +120,7 @@ def test_the_pipelines_own_limit_does_not_end_or_hold_a_call_with_its_own_retrie
     assert Course(*[DOWN] * 5, DELIVERED, policy=policy, max_retry_count=9).outcome == CONFIRMED
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 20), st.integers(0, 30), st.integers(0, 5))
 def test_attempts_are_bounded_by_the_count_beside_those_of_a_hold(count: int, downs: int, holds: int) -> None:
     course = Course(*[WRONG_KEY] * holds, *[DOWN] * downs, DELIVERED, max_retry_count=count)
