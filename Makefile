@@ -64,6 +64,14 @@ layers: setup ## Check that imports run one way.
 chaos: setup ## Kill, starve and cut off the pipeline on real Kafka (a JDK and Maven are needed).
 	@CIO_TEST=all $(PY) -m pytest tests/chaos
 
+.PHONY: bench
+bench: setup ## Measure what a record costs from Kafka to the wire, beside a bare loop.
+	@$(PY) -m tests.bench.pipeline
+
+.PHONY: bench-sandbox
+bench-sandbox: setup ## Measure how many calls the sandbox takes.
+	@$(PY) -m tests.bench.http_sandbox
+
 .PHONY: bench-mapping
 bench-mapping: setup ## Measure what mapping an event costs, beside handwritten code.
 	@$(PY) -m tests.bench.mapping
@@ -73,8 +81,9 @@ bench-http: setup ## Measure what a request costs with each HTTP transport that 
 	@$(PY) -m tests.bench.http_transports
 
 .PHONY: docs
-docs: setup ## Write docs/configuration.md anew from the settings.
+docs: setup ## Write the references anew: settings and mapping functions.
 	@$(PY) -m pipeline.config.reference > docs/configuration.md
+	@$(PY) -m pipeline.mapping.reference > docs/mapping-reference.md
 
 .PHONY: wheel
 wheel: setup ## Build the wheel into dist/.
