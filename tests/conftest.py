@@ -5,9 +5,22 @@
 - CIO_TEST=slow or `-m slow`: the minutes-long ones.
 """
 
+import logging
 import os
+from collections.abc import Iterator
 
 import pytest
+import structlog
+
+
+@pytest.fixture(autouse=True)
+def logs_start_afresh() -> Iterator[None]:
+    """Forget how a test set logs up: the stream that it captured is closed when it is over."""
+    handlers = logging.getLogger().handlers[:]
+    yield
+    structlog.reset_defaults()
+    logging.getLogger().handlers[:] = handlers
+
 
 pytest_plugins = ["tests.servers.fixtures"]
 
