@@ -65,24 +65,26 @@ def open_pipeline(settings: Settings) -> Iterator[Pipeline]:
     translator = _translator(
         settings, load_tested_rules(settings.mapping.files, limits=mapping_limits(settings)), clock
     )
-    credentials = _credentials(settings)
+    credentials = credentials_of(settings)
     credentials()  # an unreadable secret shows now and not at the first request
     engine: list[Engine] = []
     with ExitStack() as closing:
         admin = _start_admin(settings, tally, lambda: engine[0].status if engine else STARTING, closing)
-        store = _dead_letter_store(settings)
-        dead_letters = DeadLetterKeeper(store, _failure_limits(settings), clock, tally)
+        store = dead_letter_store(settings)
+        dead_letters = DeadLetterKeeper(store, failure_limits(settings), clock, tally)
         engine.append(
             Engine(
                 source=KafkaSource(kafka_options(settings)),
-                sender=_sender(settings, credentials, tally, clock, lambda: lease.holds(clock.monotonic())),
+                sender=open_sender(
+                    settings, credentials, tally, clock, lambda: lease.holds(clock.monotonic())
+                ),
                 dead_letters=dead_letters,
                 translator=translator,
                 lanes=_lanes(settings),
                 lease=lease,
                 clock=clock,
                 tally=tally,
-                options=_engine_options(settings),
+                options=engine_options(settings),
             )
         )
         yield Pipeline(engine[0], tally, translator, dead_letters, admin)
@@ -95,9 +97,9 @@ def open_redelivery(settings: Settings, *, max_items: int) -> Iterator[tuple[Lan
     Raises:
         ConfigurationError: with what is wrong and what to do.
     """
-    credentials = _credentials(settings)
+    credentials = credentials_of(settings)
     credentials()
-    sender = _sender(settings, credentials, Tally(), SystemClock(), lambda: True)
+    sender = open_sender(settings, credentials, Tally(), SystemClock(), lambda: True)
     try:
         yield _lanes(settings, max_items), sender
     finally:
@@ -139,7 +141,8 @@ def dead_letter_topic(settings: Settings) -> KafkaDeadLetters:
     return KafkaDeadLetters(dead_letter_topic_options(settings), FileDeadLetters(settings.deadletters.file))
 
 
-def _dead_letter_store(settings: Settings) -> DeadLetterStore:
+def dead_letter_store(settings: Settings) -> DeadLetterStore:
+    """Open the store of the dead letters."""
     if settings.deadletters.topic is None:
         return FileDeadLetters(settings.deadletters.file)
     return dead_letter_topic(settings)
@@ -156,18 +159,20 @@ def _start_admin(
     return server.address
 
 
-def _credentials(settings: Settings) -> CredentialSource:
+def credentials_of(settings: Settings) -> CredentialSource:
+    """Return what gives the credentials of the moment."""
     customerio = settings.customerio
     return lambda: Credentials(customerio.site_id_secret.reveal(), customerio.api_key_secret.reveal())
 
 
-def _sender(
+def open_sender(
     settings: Settings,
     credentials: CredentialSource,
     tally: Tally,
     clock: SystemClock,
     may_send: Callable[[], bool],
 ) -> ThreadedSender:
+    """Build what sends calls. `may_send` is asked before each attempt."""
     customerio, delivery = settings.customerio, settings.delivery
     region = Region(customerio.region)
     base_url = base_url_for(region, customerio.base_url)
@@ -230,7 +235,8 @@ def _lease(settings: Settings) -> Lease:
     return Lease(session_s / 2, doubt_s=session_s / 3)
 
 
-def _failure_limits(settings: Settings) -> FailureLimits:
+def failure_limits(settings: Settings) -> FailureLimits:
+    """Return how many failures are too many."""
     limits = settings.deadletters
     return FailureLimits(
         limits.limit_share,
@@ -262,7 +268,8 @@ def _lanes(settings: Settings, max_items: int = 1_000) -> Lanes:
     )
 
 
-def _engine_options(settings: Settings) -> EngineOptions:
+def engine_options(settings: Settings) -> EngineOptions:
+    """Return what bounds the engine."""
     delivery = settings.delivery
     return EngineOptions(
         poll_max_records=delivery.poll_max_records,

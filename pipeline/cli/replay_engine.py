@@ -67,7 +67,7 @@ def run_engine(
             lease=lease,
             clock=clock,
             tally=tally,
-            options=assembly._engine_options(settings),
+            options=assembly.engine_options(settings),
         )
         view = RunView(reader.ranges, reader.positions, tally, sieve.left_out)
         with moving(console, view.line, view.table):
@@ -81,7 +81,7 @@ def _receiver(arguments: ReplayArguments, settings: Settings, closing: ExitStack
     if arguments.sandbox is None:
         return settings
     if arguments.sandbox != "own":
-        return sent_to(settings, arguments.sandbox, assembly._credentials(settings)())
+        return sent_to(settings, arguments.sandbox, assembly.credentials_of(settings)())
     sandbox = closing.enter_context(SandboxServer(SANDBOX_CREDENTIALS))
     return sent_to(settings, sandbox.base_url, SANDBOX_CREDENTIALS)
 
@@ -91,9 +91,9 @@ def _sender(
 ) -> Sender:
     if arguments.output is not None:
         return FileSender(arguments.output)
-    return assembly._sender(
+    return assembly.open_sender(
         settings,
-        assembly._credentials(settings),
+        assembly.credentials_of(settings),
         tally,
         clock,
         may_send=lambda: lease.holds(clock.monotonic()),
@@ -104,8 +104,8 @@ def _dead_letters(settings: Settings, name: str | None, tally: Tally, clock: Sys
     if name is None:
         return DeadLetterKeeper(CountedDeadLetters(), FailureLimits(share=None), clock, tally)
     # Somebody is watching: at the limit a replay ends and says why, where the live pipeline may wait.
-    limits = replace(assembly._failure_limits(settings), action="stop")
-    store = MarkedDeadLetters(assembly._dead_letter_store(settings), name)
+    limits = replace(assembly.failure_limits(settings), action="stop")
+    store = MarkedDeadLetters(assembly.dead_letter_store(settings), name)
     return DeadLetterKeeper(store, limits, clock, tally)
 
 
