@@ -126,6 +126,7 @@ def test_a_mended_mapping_and_a_retry_deliver_each_failed_call_exactly_once(
     assert stage.sandbox.counts()["events_counted"] == ORDERS
 
 
+@pytest.mark.full
 def test_a_retried_event_has_the_id_that_the_pipeline_gives_it(stage: Stage) -> None:
     stage.command("retry", "--rule", "order", "--limit", "30")
     retried = set(stage.sandbox.event_ids())
@@ -135,6 +136,7 @@ def test_a_retried_event_has_the_id_that_the_pipeline_gives_it(stage: Stage) -> 
     assert stage.sandbox.counts()["events_counted"] == ORDERS
 
 
+@pytest.mark.full
 def test_an_interrupted_retry_is_repeated_and_counts_nothing_twice(stage: Stage, read: Reading) -> None:
     sandbox = stage.sandbox
     sandbox.set_fault("latency", path="/api", seconds=0.3)
@@ -160,6 +162,7 @@ def test_an_interrupted_retry_is_repeated_and_counts_nothing_twice(stage: Stage,
     assert sandbox.counts()["events_counted"] == len(sandbox.event_ids()) == ORDERS
 
 
+@pytest.mark.full
 def test_calls_that_cannot_be_undone_need_permission(stage: Stage, read: Reading) -> None:
     output = stage.command("retry", "--rule", "gone", status=1)
     assert "irreversible: 1 (sent only with --allow-irreversible)" in output
@@ -169,6 +172,7 @@ def test_calls_that_cannot_be_undone_need_permission(stage: Stage, read: Reading
     assert FAILED_GONE not in read.groups()
 
 
+@pytest.mark.full
 def test_what_fails_again_stays_with_the_new_reason(stage: Stage, read: Reading) -> None:
     stage.sandbox.set_fault("items", indexes=[0], path="/api/v2/batch")
     position = f"{stage.topic}/0@7"
@@ -188,6 +192,7 @@ def test_what_fails_again_stays_with_the_new_reason(stage: Stage, read: Reading)
     assert "no unresolved dead letter" in read("show", position, status=2)
 
 
+@pytest.mark.full
 def test_wrong_credentials_end_a_retry_with_the_reason_and_change_nothing(stage: Stage) -> None:
     before = stage.letters.read_bytes()
     output = stage.command("retry", status=4, CIO_PIPELINE__CUSTOMERIO__API_KEY="wrong")
@@ -198,6 +203,7 @@ def test_wrong_credentials_end_a_retry_with_the_reason_and_change_nothing(stage:
     assert stage.letters.read_bytes().count(b'"resolves"') == before.count(b'"resolves"') == 0
 
 
+@pytest.mark.full
 def test_an_outage_is_waited_for(stage: Stage, read: Reading) -> None:
     stage.sandbox.set_fault("status", status=503, times=3)
     stage.command("retry", "--rule", "order")
@@ -205,6 +211,7 @@ def test_an_outage_is_waited_for(stage: Stage, read: Reading) -> None:
     assert FAILED_ORDERS not in read.groups()
 
 
+@pytest.mark.full
 def test_a_pipeline_may_write_to_the_file_while_letters_are_resolved(stage: Stage, read: Reading) -> None:
     stage.map(PROFILE, BROKEN_ORDER, BROKEN_GONE)
     with stage.running() as pipeline:  # another group: every letter is written once more
@@ -238,6 +245,7 @@ def test_personal_data_is_hidden_unless_asked_for_and_secrets_always(stage: Stag
     assert EMAIL in read("show", with_header, "--reveal")
 
 
+@pytest.mark.full
 def test_originals_are_exported_whole_and_each_once(stage: Stage, read: Reading) -> None:
     path = stage.folder / "originals.jsonl"
     read("export", "--output", str(path))
@@ -253,6 +261,7 @@ def test_originals_are_exported_whole_and_each_once(stage: Stage, read: Reading)
     assert "exists already; name a new file" in read("export", "--output", str(path), status=2)
 
 
+@pytest.mark.full
 def test_a_dead_letter_topic_is_read_and_resolved_like_a_file(
     embedded_broker: EmbeddedBrokerProcess,
     sandbox: SandboxThread,

@@ -90,6 +90,7 @@ def curve(
     return samples, status
 
 
+@pytest.mark.full
 def test_a_topic_of_small_records_waits_in_bounded_memory(
     embedded_broker: EmbeddedBrokerProcess, tmp_path: Path
 ) -> None:
@@ -102,7 +103,7 @@ def test_a_topic_of_small_records_waits_in_bounded_memory(
 
 
 @pytest.mark.kafka
-@pytest.mark.full
+@pytest.mark.slow
 def test_a_million_records_wait_in_bounded_memory(apache_kafka: ApacheKafka, tmp_path: Path) -> None:
     topic = f"memory-{next(_topics)}"
     apache_kafka.create_topic(topic, PARTITIONS)

@@ -57,6 +57,7 @@ def survive(bootstrap_servers: str, topic: str, folder: Path, *, events: int, ou
         check_dead_letters(folder / "dead-letters.jsonl", expected)
 
 
+@pytest.mark.full
 def test_an_outage_of_the_receiver_costs_only_time(
     embedded_broker: EmbeddedBrokerProcess, tmp_path: Path
 ) -> None:

@@ -3,6 +3,8 @@
 from itertools import count
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.test_killed_pipeline import calls_at, check_arrivals, check_dead_letters, is_drained
 from tests.servers.embedded import EmbeddedBrokerProcess
 from tests.servers.pipeline import PipelineProcess, write_configuration
@@ -13,6 +15,7 @@ PARTITIONS = 4
 _topics = count(1)
 
 
+@pytest.mark.full
 def test_one_call_a_request_keeps_every_promise(
     embedded_broker: EmbeddedBrokerProcess, tmp_path: Path
 ) -> None:

@@ -149,6 +149,7 @@ def test_one_admin_address_adds_up_what_the_workers_counted(
         assert workers.stop() == 143
 
 
+@pytest.mark.full
 def test_an_end_that_a_restart_does_not_mend_stops_all_with_that_status(
     embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
@@ -160,6 +161,7 @@ def test_an_end_that_a_restart_does_not_mend_stops_all_with_that_status(
         assert "no-such-topic does not exist" in workers.output
 
 
+@pytest.mark.full
 def test_ctrl_c_reaches_the_workers_once_and_they_finish(
     embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
 ) -> None:

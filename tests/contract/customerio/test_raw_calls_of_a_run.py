@@ -13,6 +13,8 @@ from tests.servers.embedded import EmbeddedBrokerProcess
 from tests.servers.pipeline import PipelineProcess, write_configuration
 from tests.servers.sandbox import API_KEY, SandboxThread
 
+pytestmark = pytest.mark.full
+
 MAPPING = """
 version: 1
 rules:

@@ -11,6 +11,8 @@ from tests.servers.internet import EU, US, Internet
 from tests.servers.pipeline import PipelineProcess, write_configuration
 from tests.servers.shop_topic import write_shop
 
+pytestmark = pytest.mark.full
+
 EVENTS = 40
 _topics = count(1)
 

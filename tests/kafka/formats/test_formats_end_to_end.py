@@ -29,7 +29,7 @@ rules:
     track: {id: "${data.user_id}", name: "${type}"}
 """
 _topics = count(1)
-pytestmark = pytest.mark.kafka  # a JDK with Maven, for the registry
+pytestmark = [pytest.mark.kafka, pytest.mark.full]  # a JDK with Maven, for the registry
 
 
 class Topics:
