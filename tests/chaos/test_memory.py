@@ -113,7 +113,7 @@ def test_a_million_records_wait_in_bounded_memory(apache_kafka: ApacheKafka, tmp
 
 
 @pytest.mark.kafka
-@pytest.mark.full
+@pytest.mark.slow
 def test_records_of_a_megabyte_with_a_fan_out_wait_in_bounded_memory(
     apache_kafka: ApacheKafka, tmp_path: Path
 ) -> None:

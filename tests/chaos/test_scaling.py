@@ -20,9 +20,11 @@ SETTLE_S = 4.0
     "properties",
     [
         pytest.param({}, id="cooperative-sticky"),
-        pytest.param({"partition.assignment.strategy": "range"}, id="range"),
-        pytest.param({"partition.assignment.strategy": "roundrobin"}, id="roundrobin"),
-        pytest.param({"group.protocol": "consumer"}, id="consumer-protocol"),
+        pytest.param({"partition.assignment.strategy": "range"}, id="range", marks=pytest.mark.slow),
+        pytest.param(
+            {"partition.assignment.strategy": "roundrobin"}, id="roundrobin", marks=pytest.mark.slow
+        ),
+        pytest.param({"group.protocol": "consumer"}, id="consumer-protocol", marks=pytest.mark.slow),
     ],
 )
 def test_scaling_to_four_workers_and_back_loses_nothing(tmp_path: Path, properties: dict[str, str]) -> None:

@@ -1,7 +1,7 @@
 """The proof of replay on Apache Kafka: ranges as a naive reader reads them, kills, the live group's commits.
 
 The topics hold transactions, aborted ones too, so that offsets have holes; times are out of order where producers set
-them. With CIO_TEST=all there are 200,000 records, otherwise a few thousand.
+them. With CIO_TEST=all there are 20,000 records, otherwise a few thousand; CIO_REPLAY_RECORDS asks for more.
 """
 
 import os
@@ -30,7 +30,7 @@ from tests.servers.shop_topic import Expected, expectations
 
 pytestmark = pytest.mark.kafka
 
-RECORDS = 200_000 if os.environ.get("CIO_TEST") == "all" else 3_000
+RECORDS = int(os.environ.get("CIO_REPLAY_RECORDS", 20_000 if os.environ.get("CIO_TEST") == "all" else 3_000))
 PARTITIONS = 6
 HOURS = 10
 DISORDER_MS = 20 * 60 * 1000
