@@ -30,7 +30,9 @@ from tests.servers.shop_topic import Expected, expectations
 
 pytestmark = pytest.mark.kafka
 
-RECORDS = int(os.environ.get("CIO_REPLAY_RECORDS", 20_000 if os.environ.get("CIO_TEST") == "all" else 3_000))
+RECORDS = int(
+    os.environ.get("CIO_REPLAY_RECORDS") or (20_000 if os.environ.get("CIO_TEST") == "all" else 3_000)
+)
 PARTITIONS = 6
 HOURS = 10
 DISORDER_MS = 20 * 60 * 1000
