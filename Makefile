@@ -40,7 +40,7 @@ demo: setup ## See it work: a local broker, a local Customer.io and the real pip
 .PHONY: test
 test: lint typecheck layers ## Run every check and the everyday test suite (CIO_TEST=all: the full suite).
 	@echo "Left out: $(LEFT_OUT)"
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 4 --dist loadfile
 
 .PHONY: lint
 lint: setup ## Check style and formatting.

@@ -91,7 +91,7 @@ def test_a_timestamp_is_a_number_of_seconds(timestamp: float) -> None:
 @pytest.mark.parametrize(
     "value",
     [nan, inf, [1, {"deep": [inf]}], {"deep": nan}, object(), {"deep": b"bytes"}, [set()]],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 @pytest.mark.parametrize("kind", [CallKind.TRACK, CallKind.IDENTIFY])
 def test_what_json_cannot_carry_is_refused_at_any_depth(kind: CallKind, value: Any) -> None:
