@@ -86,4 +86,9 @@ def _sampled(
         return
     # What is wrong with the mapping or the registry has been said.
     with suppress(PipelineError):
-        yield from sample_findings(records, open_decoder(settings), load_rules(settings.mapping.files))
+        yield from sample_findings(
+            records,
+            open_decoder(settings),
+            load_rules(settings.mapping.files),
+            settings.deadletters.limit_share,
+        )

@@ -14,7 +14,9 @@ SCHEMA_WAIT_S = 10.0
 _PAUSE_S = 0.05
 
 
-def sample_findings(records: Sequence[Record], decode: Decode, rules: RuleSet) -> Iterator[Finding]:
+def sample_findings(
+    records: Sequence[Record], decode: Decode, rules: RuleSet, limit_share: float | None
+) -> Iterator[Finding]:
     """Yield the shares that are undecodable, fail and match nothing, and whether people stay in one partition."""
     if not records:
         yield left_out("sample", "the topics are empty")
@@ -32,7 +34,7 @@ def sample_findings(records: Sequence[Record], decode: Decode, rules: RuleSet) -
         for call in mapped.calls:
             if call.identity is not None:
                 places[record.topic, call.identity.lane_key].add(record.topic_partition)
-    yield from _shares(ends, len(records))
+    yield from _shares(ends, len(records), 1.0 if limit_share is None else limit_share)
     yield _spread(places)
 
 
@@ -44,7 +46,7 @@ def _decoded(record: Record, decode: Decode, deadline: float) -> object:
     return event
 
 
-def _shares(ends: Counter[str], total: int) -> Iterator[Finding]:
+def _shares(ends: Counter[str], total: int, limit_share: float) -> Iterator[Finding]:
     def share(end: str) -> str:
         return f"{ends[end]:,} of the last {total:,} records ({100 * ends[end] / total:.0f}%)"
 
@@ -56,9 +58,11 @@ def _shares(ends: Counter[str], total: int) -> Iterator[Finding]:
         yield failed("decoding", f"{share('waiting')} wait for their schema", "check decode.registry")
     else:
         yield passed("decoding", f"the last {total:,} records")
-    if ends["failed"]:
-        advice = "try one with `cio-pipeline mapping explain`"
-        yield failed("mapped", f"{share('failed')} would go to the dead letters", advice)
+    mapped = f"{share('failed')} would go to the dead letters"
+    if ends["failed"] > limit_share * total:
+        yield failed("mapped", mapped, "try one with `cio-pipeline mapping explain`")
+    else:
+        yield passed("mapped", mapped)
     unmatched = f"{share('unmatched')} match no rule"
     if ends["unmatched"] == total:
         yield failed("matched", unmatched, "compare the rules' `when` with a record of the topic")

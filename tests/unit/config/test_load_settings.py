@@ -201,7 +201,7 @@ customerio:
         "pipeline.yaml:5:1: error: the site id is missing; set CIO_PIPELINE__CUSTOMERIO__SITE_ID, or name a file that"
         " holds it in 'customerio.site_id_file' or CIO_PIPELINE__CUSTOMERIO__SITE_ID_FILE",
         "pipeline.yaml:6:12: error: 'api_key': input should be a valid string",
-        "pipeline.yaml:7:11: error: 'region': input should be 'us' or 'eu'",
+        "pipeline.yaml:7:11: error: 'region': input should be 'us', 'eu' or 'auto'",
     ]
 
 
