@@ -13,9 +13,12 @@ USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c '$(USABLE)' 2>/dev/null && echo $(name))))
 
 # tests/conftest.py chooses the tests; this says what it leaves out.
+# The everyday tests wait for processes most of the time, so four wait at once; the large ones need the machine alone.
 ifeq ($(CIO_TEST),all)
+AT_ONCE := 0
 LEFT_OUT := tests marked slow (minutes each; by name: $(PY) -m pytest -m slow)
 else
+AT_ONCE := 4
 LEFT_OUT := tests marked full (large sizes and real Kafka; with them: make test CIO_TEST=all) and slow (minutes each)
 endif
 
@@ -40,7 +43,7 @@ demo: setup ## See it work: a local broker, a local Customer.io and the real pip
 .PHONY: test
 test: lint typecheck layers ## Run every check and the everyday test suite (CIO_TEST=all: the full suite).
 	@echo "Left out: $(LEFT_OUT)"
-	@$(PY) -m pytest -n 4 --dist loadfile
+	@$(PY) -m pytest -n $(AT_ONCE) --dist loadfile
 
 .PHONY: lint
 lint: setup ## Check style and formatting.
