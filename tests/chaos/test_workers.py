@@ -209,9 +209,13 @@ def test_the_status_command_reads_the_sum(
         address = workers.admin.removeprefix("http://")
         command = [sys.executable, "-m", "pipeline", "status", "--admin", address, "--json"]
         done = subprocess.run(command, capture_output=True, timeout=60, check=True)
-        document = json.loads(done.stdout)
-        assert document["running"]
-        assert len(document["partitions"]) == PARTITIONS
+        assert json.loads(done.stdout)["running"]
+
+        def partitions_told() -> int:
+            done = subprocess.run(command, capture_output=True, timeout=60, check=True)
+            return len(json.loads(done.stdout)["partitions"])
+
+        workers.wait_until(lambda: partitions_told() == PARTITIONS, "every partition told of")
         assert workers.stop() == 143
 
 

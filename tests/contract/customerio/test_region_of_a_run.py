@@ -65,8 +65,11 @@ def test_auto_waits_with_readiness_red_until_the_region_can_be_asked(
     internet.us.set_fault("status", status=503)
     with start(embedded_broker, internet, tmp_path) as pipeline:
         pipeline.wait_until(lambda: pipeline.logged("delivery_holds"), "the trouble noticed")
+        pipeline.wait_until(
+            lambda: "region cannot be asked for" in pipeline.get("/readyz").text,
+            "readiness red for that reason",
+        )
         assert not pipeline.is_ready()
-        assert "region cannot be asked for" in pipeline.get("/readyz").text
         assert calls(internet) == 0
         internet.us.clear_faults()
         pipeline.wait_until(lambda: calls(internet) > 0, "begun by itself")
