@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.config_option import config_option
 from pipeline.errors import ExitStatus
 
 if TYPE_CHECKING:
@@ -17,15 +18,7 @@ _NAME_WIDTH = 16
 
 
 @click.command()
-@click.option(
-    "--config",
-    "-c",
-    "path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("pipeline.yaml"),
-    show_default=True,
-    help="The configuration to check.",
-)
+@config_option("The configuration to check.")
 @click.option(
     "--sample",
     type=click.IntRange(0, 100_000),

@@ -7,19 +7,14 @@ from pathlib import Path
 import click
 
 from pipeline import __version__
+from pipeline.cli.config_option import config_option
 from pipeline.cli.follow import follow_supervisor
 from pipeline.cli.signals import StopRequest
 
 
 @click.command()
-@click.option(
-    "--config",
-    "-c",
-    "path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("pipeline.yaml"),
-    show_default=True,
-    help="The configuration file. Environment variables such as CIO_PIPELINE__KAFKA__GROUP_ID go over it.",
+@config_option(
+    "The configuration file. Environment variables such as CIO_PIPELINE__KAFKA__GROUP_ID go over it."
 )
 @click.option(
     "--watch", is_flag=True, help="Load the mapping files again whenever they change, as SIGHUP does."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.config_option import config_option
 from pipeline.errors import ConfigurationError, ExitStatus
 
 if TYPE_CHECKING:
@@ -20,15 +21,7 @@ _DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a pr
 
 
 @click.command()
-@click.option(
-    "--config",
-    "-c",
-    "path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("pipeline.yaml"),
-    show_default=True,
-    help="The configuration: where the pipeline listens, and which group and topics it reads.",
-)
+@config_option("The configuration: where the pipeline listens, and which group and topics it reads.")
 @click.option("--admin", metavar="HOST:PORT", help="Where the pipeline listens, if not at admin.listen.")
 @click.option("--watch", is_flag=True, help="Show it again every two seconds, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object.")

@@ -3,11 +3,11 @@
 import json
 import re
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.config_option import config_option
 from pipeline.cli.signals import StopRequest
 from pipeline.errors import ExitStatus
 
@@ -19,15 +19,7 @@ _POSITION = re.compile(r"(.+)/(\d+)@(\d+)\Z")
 
 @click.command()
 @click.argument("whom", metavar="PERSON|TOPIC/PARTITION@OFFSET")
-@click.option(
-    "--config",
-    "-c",
-    "path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("pipeline.yaml"),
-    show_default=True,
-    help="The configuration of the live pipeline.",
-)
+@config_option("The configuration of the live pipeline.")
 @click.option("--topic", help="The topic to read; needed where the live pipeline reads several.")
 @click.option(
     "--from",
