@@ -30,7 +30,9 @@ _T = TypeVar("_T")
 
 START_DEADLINE_S = 90.0
 STOP_DEADLINE_S = 20.0
-REQUEST_TIMEOUT_S = 30.0
+REQUEST_TIMEOUT_S = 60.0
+ATTEMPT_TIMEOUT_S = 5.0
+"""A question to a broker that has just gone may never be answered; asking again finds the new leader."""
 
 
 class Broker:
@@ -195,11 +197,14 @@ class ApacheKafka:
 
     def end_offsets(self, topic: str) -> dict[TopicPartition, int]:
         """Return the high watermark of each partition."""
-        partitions = self.admin.list_topics(topic, REQUEST_TIMEOUT_S).topics[topic].partitions
+        return _patiently(lambda: self._end_offsets(topic))
+
+    def _end_offsets(self, topic: str) -> dict[TopicPartition, int]:
+        partitions = self.admin.list_topics(topic, ATTEMPT_TIMEOUT_S).topics[topic].partitions
         wanted = {KafkaPartition(topic, number): OffsetSpec.latest() for number in partitions}  # type: ignore[no-untyped-call]
         found = self.admin.list_offsets(wanted)
         return {
-            TopicPartition(p.topic, p.partition): future.result(REQUEST_TIMEOUT_S).offset
+            TopicPartition(p.topic, p.partition): future.result(ATTEMPT_TIMEOUT_S).offset
             for p, future in found.items()
         }
 
@@ -237,7 +242,7 @@ class ApacheKafka:
 
     def _wait_for_leaders(self, topic: str, partitions: int) -> None:
         deadline = time.monotonic() + REQUEST_TIMEOUT_S
-        while len(_patiently(lambda: self.end_offsets(topic))) != partitions:
+        while len(self.end_offsets(topic)) != partitions:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"topic {topic} has too few partitions after {REQUEST_TIMEOUT_S:.0f} s")
             time.sleep(0.05)
@@ -286,7 +291,7 @@ def _patiently(ask: Callable[[], _T]) -> _T:
     while True:
         try:
             return ask()
-        except (KafkaException, KeyError):
+        except (KafkaException, KeyError, TimeoutError):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)

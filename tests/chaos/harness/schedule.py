@@ -92,7 +92,8 @@ class Chaos:
         return Fault("freeze", f"worker {worker.number}", lasts_s, worker.freeze, worker.thaw)
 
     def _add_partition(self) -> Fault:
-        return Fault("add a partition", "topic", 5.0, self._grow, _NOTHING)
+        """Not while a broker is away: a partition with three replicas needs all three."""
+        return Fault("add a partition", "brokers", 5.0, self._grow, _NOTHING)
 
     def _grow(self) -> None:
         if self._arena.feed.partitions < MAX_PARTITIONS:
