@@ -82,6 +82,9 @@ _NAMES = {
 }
 """How metrics call the verdicts."""
 
+VERDICT_NAMES = tuple(_NAMES.values())
+"""Every verdict by its name in metrics."""
+
 Verdict = Delivered | PartlyDelivered | Retry | TooLarge | Refused | Fatal
 
 DELIVERED = Delivered()

@@ -1,6 +1,6 @@
 """The metrics' values at the moment they are asked for."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from pipeline import __version__
 from pipeline.calls import CallKind, Reason
+from pipeline.customerio.verdicts import VERDICT_NAMES
 from pipeline.operations.metric_list import COUNTERS, GAUGES
 from pipeline.records import TopicPartition
 from pipeline.status import EngineStatus
@@ -64,15 +65,15 @@ def _counted(tally: Tally) -> dict[str, list[Sample]]:
     return {
         "cio_pipeline_records": _by_partition(tally.records),
         "cio_pipeline_records_settled": _by_partition(tally.settled),
-        "cio_pipeline_records_skipped": _by_text(tally.skipped),
+        "cio_pipeline_records_skipped": _by_text(tally.skipped, ("unmatched", "dropped")),
         "cio_pipeline_calls": _by_member(CallKind, tally.calls),
         "cio_pipeline_calls_delivered": _by_member(CallKind, tally.delivered),
         "cio_pipeline_dead_letters": _by_member(Reason, tally.dead_letters),
-        "cio_pipeline_requests": _by_text(tally.requests),
+        "cio_pipeline_requests": _by_text(tally.requests, VERDICT_NAMES),
         "cio_pipeline_request_bytes": [((), tally.request_bytes)],
         "cio_pipeline_request_seconds": [((), tally.request_seconds)],
-        "cio_pipeline_commits": _by_text(tally.commits),
-        "cio_pipeline_mapping_reloads": _by_text(tally.reloads),
+        "cio_pipeline_commits": _by_text(tally.commits, ("committed", "refused")),
+        "cio_pipeline_mapping_reloads": _by_text(tally.reloads, ("loaded", "refused")),
         "cio_pipeline_timestamps_clamped": [((), tally.clamped_timestamps)],
     }
 
@@ -107,8 +108,9 @@ def _by_partition(counts: Mapping[TopicPartition, int]) -> list[Sample]:
     return [((topic, str(partition)), count) for (topic, partition), count in dict(counts).items()]
 
 
-def _by_text(counts: Mapping[str, int]) -> list[Sample]:
-    return [((text,), count) for text, count in dict(counts).items()]
+def _by_text(counts: Mapping[str, int], known: Collection[str]) -> list[Sample]:
+    """Also those that are still zero, so that the first of a kind shows in a rate."""
+    return [((text,), count) for text, count in {**dict.fromkeys(known, 0), **counts}.items()]
 
 
 def _by_member(members: type[Member], counts: Mapping[Member, int]) -> list[Sample]:

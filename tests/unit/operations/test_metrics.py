@@ -106,6 +106,13 @@ def test_kinds_and_reasons_are_there_before_the_first_of_them() -> None:
         assert values["cio_pipeline_dead_letters_total", (("reason", reason.value),)] == 0
 
 
+def test_every_series_without_a_partition_is_there_from_the_start() -> None:
+    exported = {name for name, _ in samples(Tally(), EngineStatus(ready=True))}
+    listed = {(f"{metric.name}_total", metric.labels) for metric in COUNTERS}
+    listed |= {(metric.name, metric.labels) for metric in GAUGES}
+    assert {name for name, labels in listed if "partition" not in labels} <= exported
+
+
 def test_what_is_unknown_is_left_out_and_not_called_zero() -> None:
     status = EngineStatus(ready=True, partitions=(PartitionStatus(SHOP, position=5),))
     names = {name for name, _ in samples(Tally(), status)}
