@@ -11,6 +11,8 @@ import orjson
 
 from pipeline.calls import Identity, IdentityKind
 
+_NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
+
 
 def read_data(entries: Iterable[str]) -> dict[str, Any]:
     """Join `key=value` entries and `@file.json` objects, later ones over earlier ones.
@@ -18,7 +20,7 @@ def read_data(entries: Iterable[str]) -> dict[str, Any]:
     A value is JSON where it is valid JSON (a number, an array, an object, a quoted string), else a text.
 
     Raises:
-        click.BadParameter: an entry is neither, or a file holds no JSON object.
+        click.BadParameter: an entry is neither, is a number that JSON does not have, or a file holds no JSON object.
     """
     data: dict[str, Any] = {}
     for entry in entries:
@@ -29,7 +31,7 @@ def read_data(entries: Iterable[str]) -> dict[str, Any]:
             data |= document
         else:
             key, value = split_pair(entry, "--data")
-            data[key] = _value(value)
+            data[key] = _value(key, value)
     return data
 
 
@@ -92,16 +94,24 @@ def read_identity(options: dict[str, Any], prefix: str = "") -> Identity:
     raise click.UsageError(f"Say who with exactly one of {names}.")
 
 
-def _value(text: str) -> Any:
+def _value(key: str, text: str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
+        if text.strip() in _NO_NUMBERS:
+            raise click.BadParameter(
+                f"{key}: JSON has no {text.strip()}; leave {key} out, or quote it to send a text: {key}='\"{text}\"'",
+                param_hint="--data",
+            ) from None
         return text
 
 
 def _parse(text: str | bytes, option: str, place: str) -> Any:
+    def refuse(name: str) -> None:
+        raise click.BadParameter(f"{place}: JSON has no {name}", param_hint=option)
+
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=refuse)
     except json.JSONDecodeError as error:
         message = f"{place}:{error.lineno}:{error.colno}: not valid JSON: {error.msg}"
     except UnicodeDecodeError:

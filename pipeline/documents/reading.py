@@ -101,6 +101,8 @@ def _syntax_problem(file: str, lines: list[str], error: yaml.MarkedYAMLError) ->
     source = lines[line] if line < len(lines) else None
     if source is not None and "mapping values are not allowed" in text:
         text += " (a ': ' inside plain text must be quoted)"
+    if source is not None and source[max(0, column - 1) : column + 1] == "${":
+        text = "${ } inside { } or [ ] ends the value for YAML: quote the value, '${...}'"
     return Problem(Location(file, line + 1, column + 1), Level.ERROR, "yaml-syntax", text, source)
 
 

@@ -171,8 +171,23 @@ def test_what_is_no_request_is_said_plainly(
     sandbox: SandboxThread, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call("raw", "POST", "/v1/x", "--data", '{"a": NaN}') == ExitStatus.USAGE
-    assert "body: JSON has no NaN and no infinity" in capsys.readouterr().err
+    assert "the value: JSON has no NaN" in capsys.readouterr().err
     assert list(sandbox.arrivals()) == []
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_json_does_not_have_is_not_sent_as_a_text(
+    sandbox: SandboxThread, tmp_path: Path, capsys: pytest.CaptureFixture[str], number: str
+) -> None:
+    event = ("track", "--id", "U1", "--name", "n")
+    assert call(*event, "--data", f"price={number}") == ExitStatus.USAGE
+    assert f"price: JSON has no {number}; leave price out, or quote it" in capsys.readouterr().err
+    file = tmp_path / "data.json"
+    file.write_text(f'{{"price": {number}}}')
+    assert call(*event, "--data", f"@{file}") == ExitStatus.USAGE
+    assert f"data.json: JSON has no {number}" in capsys.readouterr().err
+    assert list(sandbox.arrivals()) == []
+    assert call(*event, "--data", f'price="{number}"') == ExitStatus.DONE
 
 
 def test_a_multipart_request_reaches_the_api_which_takes_json_only(

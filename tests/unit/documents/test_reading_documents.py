@@ -123,6 +123,20 @@ def test_a_syntax_error_names_line_and_column() -> None:
     assert problems_of("a: \x00")[0].startswith("m.yaml")
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["a: {id: ${person}, name: x}", "a: [${x}]", "a:\n  - {b: 1,\n     id: to ${x.y}}", "a: {${x}: 1}"],
+)
+def test_an_expression_that_yaml_takes_for_a_map_must_be_quoted_and_the_error_says_so(text: str) -> None:
+    (problem,) = problems_of(text)
+    line = text.count("\n", 0, text.index("${")) + 1
+    column = text.splitlines()[line - 1].index("${") + 2
+    assert problem == (
+        f"m.yaml:{line}:{column}: yaml-syntax: ${{ }} inside {{ }} or [ ] ends the value for YAML:"
+        " quote the value, '${...}'"
+    )
+
+
 def test_an_error_shows_the_line_and_a_caret() -> None:
     with pytest.raises(DocumentError) as caught:
         parse_document("rules:\n\t  - x: !a b\n".replace("\t", ""), "m.yaml")
