@@ -64,8 +64,13 @@ layers: setup ## Check that imports run one way.
 	@$(VENV)/bin/lint-imports
 
 .PHONY: chaos
-chaos: setup ## Kill, starve and cut off the pipeline on real Kafka (a JDK and Maven are needed).
+chaos: setup ## Kill, starve and cut off the pipeline on real Kafka, then for 15 minutes (a JDK and Maven are needed).
 	@CIO_TEST=all $(PY) -m pytest tests/chaos
+	@CIO_TEST=all $(PY) -m pytest -m slow tests/chaos/test_chaos.py
+
+.PHONY: soak
+soak: setup ## Let the pipeline work on real Kafka for an hour and see that memory stays flat (CIO_SOAK_SECONDS).
+	@CIO_TEST=all $(PY) -m pytest -m slow -s tests/chaos/test_soak.py
 
 .PHONY: bench
 bench: setup ## Measure what a record costs from Kafka to the wire, beside a bare loop.

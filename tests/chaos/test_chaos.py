@@ -6,11 +6,13 @@ CIO_SEED repeats a schedule, CIO_CHAOS_SECONDS says how long it lasts.
 import os
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.harness.arena import Arena
+from tests.chaos.harness.figures import PROPERTY, figures
 from tests.chaos.harness.schedule import Chaos
 from tests.servers.kafka_jars import KafkaUnavailableError
 from tests.servers.requirements import missing
@@ -32,7 +34,7 @@ def control(arena: Arena) -> None:
         pytest.fail("void: workers lost their membership without any fault; the machine is too slow")
 
 
-def survive(folder: Path, seconds: float) -> None:
+def survive(folder: Path, seconds: float, record_property: Callable[[str, object], None]) -> None:
     seed = int(os.environ.get("CIO_SEED", random.SystemRandom().randrange(2**32)))
     print(f"CIO_SEED={seed}")
     try:
@@ -49,8 +51,7 @@ def survive(folder: Path, seconds: float) -> None:
             report = arena.finish()
     except KafkaUnavailableError as error:
         missing(str(error))
-    print(f"faults: {dict(chaos.counts)}")
-    print(f"report: {report.figures()}, longest stall: {arena.watch.longest_stall_s:.1f} s")
+    record_property(PROPERTY, figures(report, chaos.counts, arena.watch.longest_stall_s, seed))
     print(f"late: {report.late_people[:10]}, destroyed that differ: {report.differing_destroyed[:10]}")
     assert [fault for worker in arena.workers for fault in worker.faults] == []
     assert report.problems(LATE_PEOPLE_ALLOWED) == []
@@ -58,10 +59,14 @@ def survive(folder: Path, seconds: float) -> None:
 
 
 @pytest.mark.full
-def test_a_minute_of_chaos_loses_nothing(tmp_path: Path) -> None:
-    survive(tmp_path, 60.0)
+def test_a_minute_of_chaos_loses_nothing(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    survive(tmp_path, 60.0, record_property)
 
 
 @pytest.mark.slow
-def test_a_quarter_of_an_hour_of_chaos_loses_nothing(tmp_path: Path) -> None:
-    survive(tmp_path, float(os.environ.get("CIO_CHAOS_SECONDS", "900")))
+def test_a_quarter_of_an_hour_of_chaos_loses_nothing(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    survive(tmp_path, float(os.environ.get("CIO_CHAOS_SECONDS", "900")), record_property)

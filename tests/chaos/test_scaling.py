@@ -1,11 +1,13 @@
 """From one worker to four and back under load, with each way of sharing partitions out: nothing is lost."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.harness.arena import Arena
+from tests.chaos.harness.figures import PROPERTY, figures
 from tests.servers.kafka_jars import KafkaUnavailableError
 from tests.servers.requirements import missing
 
@@ -20,14 +22,16 @@ SETTLE_S = 4.0
     "properties",
     [
         pytest.param({}, id="cooperative-sticky"),
-        pytest.param({"partition.assignment.strategy": "range"}, id="range", marks=pytest.mark.slow),
+        pytest.param({"partition.assignment.strategy": "range"}, id="range"),
         pytest.param(
             {"partition.assignment.strategy": "roundrobin"}, id="roundrobin", marks=pytest.mark.slow
         ),
         pytest.param({"group.protocol": "consumer"}, id="consumer-protocol", marks=pytest.mark.slow),
     ],
 )
-def test_scaling_to_four_workers_and_back_loses_nothing(tmp_path: Path, properties: dict[str, str]) -> None:
+def test_scaling_to_four_workers_and_back_loses_nothing(
+    tmp_path: Path, properties: dict[str, str], record_property: Callable[[str, object], None]
+) -> None:
     try:
         with Arena(
             tmp_path, workers=WORKERS, rate=RATE, seconds=120, brokers=1, properties=properties
@@ -47,6 +51,6 @@ def test_scaling_to_four_workers_and_back_loses_nothing(tmp_path: Path, properti
             report = arena.finish()
     except KafkaUnavailableError as error:
         missing(str(error))
-    print(f"report: {report.figures()}, longest stall: {arena.watch.longest_stall_s:.1f} s")
+    record_property(PROPERTY, figures(report, {}, arena.watch.longest_stall_s))
     assert [fault for worker in arena.workers for fault in worker.faults] == []
     assert report.problems() == []
