@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from pipeline.deadletters.append import locked
+from pipeline.append_only import locked
 from pipeline.deadletters.entry import DeadLetter, LetterKey, Resolution
 from pipeline.deadletters.json_lines import NotADeadLetterError, from_line
 from pipeline.errors import ConfigurationError, PipelineError

@@ -4,10 +4,13 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pipeline.deadletters.append import AppendOnlyFile
+from pipeline.append_only import AppendOnlyFile, Purpose
 from pipeline.deadletters.entry import DeadLetter
 from pipeline.deadletters.json_lines import to_line
 from pipeline.delivery.open_record import OpenRecord
+from pipeline.errors import DeadLettersUnavailableError
+
+DEAD_LETTER_FILE = Purpose("dead-letter", "deadletters.file", DeadLettersUnavailableError)
 
 
 class FileDeadLetters:
@@ -18,7 +21,7 @@ class FileDeadLetters:
     """
 
     def __init__(self, path: Path, *, sync: Callable[[int], None] = os.fsync) -> None:
-        self._file = AppendOnlyFile(path, sync=sync)
+        self._file = AppendOnlyFile(path, DEAD_LETTER_FILE, sync=sync)
         self._unsafe: list[tuple[bytes, OpenRecord]] = []
 
     def write(self, entry: DeadLetter, record: OpenRecord) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.deadletters.append import AppendOnlyFile
+from pipeline.append_only import AppendOnlyFile
 from pipeline.deadletters.entry import DeadLetter, Resolution
+from pipeline.deadletters.file import DEAD_LETTER_FILE
 from pipeline.deadletters.json_lines import resolution_line, to_line
 from pipeline.deadletters.unresolved import Unresolved
 
@@ -77,7 +78,7 @@ class FileSink:
             DeadLettersUnavailableError: they could not be written; the file is as before.
         """
         if self._file is None:
-            self._file = AppendOnlyFile(self._path)
+            self._file = AppendOnlyFile(self._path, DEAD_LETTER_FILE)
         self._file.append(b"".join(_line(note) for note in notes))
 
     def close(self) -> None:

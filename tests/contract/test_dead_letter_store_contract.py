@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.append_only import AppendOnlyFile
 from pipeline.calls import CallKind, CallSource, Reason
-from pipeline.deadletters.append import AppendOnlyFile
 from pipeline.deadletters.archive import Archive
 from pipeline.deadletters.entry import DeadLetter, Resolution
-from pipeline.deadletters.file import FileDeadLetters
+from pipeline.deadletters.file import DEAD_LETTER_FILE, FileDeadLetters
 from pipeline.deadletters.json_lines import from_line, resolution_line
 from pipeline.delivery.open_record import OpenRecord
 from pipeline.errors import ConfigurationError, DeadLettersUnavailableError, PipelineError
@@ -191,7 +191,7 @@ def test_what_was_written_to_a_file_is_read_back_as_it_was(tmp_path: Path) -> No
         store.write(each, opened())
     store.flush()
     store.close()
-    lines = AppendOnlyFile(path)
+    lines = AppendOnlyFile(path, DEAD_LETTER_FILE)
     lines.append(b"".join(resolution_line(note) for note in NOTES if isinstance(note, Resolution)))
     lines.close()
     archive = Archive([path])
