@@ -63,8 +63,8 @@ class Identity(NamedTuple):
 
         Customer.io compares e-mails without case and ids with it.
         """
-        value = self.value.lower() if self.kind is IdentityKind.EMAIL else self.value
-        return f"{self.kind}:{value}"
+        kind, value = self
+        return kind + ":" + (value.lower() if kind is IdentityKind.EMAIL else value)
 
 
 class Reason(StrEnum):
@@ -150,8 +150,7 @@ class CallFailure:
     field: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Mapped:
+class Mapped(NamedTuple):
     """What a rule set made of one event.
 
     `matched` tells whether any rule applied: with no call and no failure, a matched record was dropped by a rule that

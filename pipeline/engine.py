@@ -8,28 +8,24 @@ letters (G1). Nothing here runs in parallel; the listener's methods are called i
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import structlog
 
 from pipeline.backpressure import Backpressure, OpenLimits
-from pipeline.calls import CallKind
 from pipeline.committer import Committer
 from pipeline.deadletters.keeper import DeadLetterKeeper
-from pipeline.decode import SchemaPending
-from pipeline.delivery.batch import Confirmed, Failed, Operation, Outcome
 from pipeline.delivery.flight import Flight
 from pipeline.delivery.lanes import Lanes
 from pipeline.delivery.lease import Lease
-from pipeline.delivery.open_record import OpenRecord
 from pipeline.errors import LimitReachedError
-from pipeline.kafka.assignment import AssignedPartition, Assignment
+from pipeline.intake import Intake, Translator
+from pipeline.kafka.assignment import Assignment
 from pipeline.ports import Clock, Sender, Source
-from pipeline.records import Record, TopicPartition
+from pipeline.records import TopicPartition
+from pipeline.settlement import Settlement
 from pipeline.status import EngineStatus
 from pipeline.status_taking import take_status
 from pipeline.tally import Tally
-from pipeline.translation import Translation
 from pipeline.waiting import Waiting
 
 _log = structlog.get_logger(__name__)
@@ -44,19 +40,7 @@ STATUS_INTERVAL_S = 1.0
 POLL_BYTES = 8 * 1024 * 1024
 """About how much one poll may bring: the number of records is chosen by what they weighed so far."""
 
-COMMIT_SOON_KINDS = frozenset({CallKind.DESTROY, CallKind.SUPPRESS, CallKind.MERGE})
-"""Calls whose repetition after a crash would hurt most: they are committed without waiting for the interval."""
-
-
 STARTING = EngineStatus(ready=False, reasons=("joining the consumer group",))
-
-
-class Translator(Protocol):
-    """Record in, operations out."""
-
-    def translate(self, record: Record) -> Translation | SchemaPending:
-        """Return what becomes of a record, or that its schema is being looked up; never raises."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +72,24 @@ class Engine:
         self._source = source
         self._sender = sender
         self._dead_letters = dead_letters
-        self._translator = translator
         self._lease = lease
         self._clock = clock
-        self._tally = tally
         self._options = options
         self._assignment = Assignment()
         self._flight = Flight(lanes, sender)
         self._waiting = Waiting()
         self._backpressure = Backpressure(options.open_limits)
         self._paused: set[TopicPartition] = set()
-        self._sequence = 0
-        self._record_bytes = 1_000_000.0  # the first polls are small, until it is known what records weigh
+        self._intake = Intake(
+            assignment=self._assignment,
+            translator=translator,
+            flight=self._flight,
+            waiting=self._waiting,
+            dead_letters=dead_letters,
+            clock=clock,
+            tally=tally,
+        )
+        self._settlement = Settlement(flight=self._flight, dead_letters=dead_letters, tally=tally)
         self._closing = False
         self._committer = Committer(
             source,
@@ -142,19 +132,16 @@ class Engine:
         """Take in what Kafka has, send what is due, settle what came back, commit what is due."""
         records = self._source.poll(self._poll_size(), self._poll_wait_s())
         self._lease.renew(self._clock.monotonic())
-        if self._waiting:
-            self._take_in_waiting()
-        for record in records:
-            self._take_in(record)
+        self._intake.take_in(records)
         self._launch()
-        self._land(0.0 if records else self._land_wait_s())
-        self._release_dead_letters()
+        self._settlement.land(0.0 if records else self._land_wait_s())
+        self._settlement.release()
         self._keep_bounds()
         self._committer.commit_if_due()
         self._publish_status()
 
     def _poll_size(self) -> int:
-        return max(1, min(self._options.poll_max_records, int(POLL_BYTES / self._record_bytes)))
+        return max(1, min(self._options.poll_max_records, int(POLL_BYTES / self._intake.record_bytes)))
 
     def _poll_wait_s(self) -> float:
         if self._flight.in_flight:
@@ -170,117 +157,12 @@ class Engine:
             return BUSY_WAIT_S
         return min(due_in, BUSY_WAIT_S)
 
-    # In
-
-    def _take_in(self, record: Record) -> None:
-        name = record.topic_partition
-        partition = self._assignment.get(name)
-        if partition is None:
-            return  # taken away in the very poll that returned it
-        partition.last_read = record.offset
-        self._record_bytes = max(record.size, 0.99 * self._record_bytes)
-        self._tally.records[name] += 1
-        if self._waiting and name in self._waiting:
-            self._waiting.add(record)
-            return
-        translation = self._translator.translate(record)
-        if isinstance(translation, SchemaPending):
-            self._waiting.add(record, translation)
-            return
-        self._open(record, partition, translation)
-
-    def _take_in_waiting(self) -> None:
-        for record, translation in self._waiting.ready(self._translator.translate):
-            partition = self._assignment.get(record.topic_partition)
-            if partition is not None:
-                self._open(record, partition, translation)
-        self._waiting.release()
-
-    def _open(self, record: Record, partition: AssignedPartition, translation: Translation) -> None:
-        self._tally.clamped_timestamps += translation.clamped
-        self._dead_letters.take_in(matched=translation.matched, failed=bool(translation.failures))
-        calls = len(translation.calls) + len(translation.failures)
-        if calls == 0:
-            self._skip(record, partition, translation)
-            return
-        if not partition.tracker.open(record.offset):
-            return  # on its way already
-        weight = record.size + sum(len(call.payload) for call in translation.calls)
-        opened = OpenRecord(record, partition, calls=calls, weight=weight)
-        now = self._clock.monotonic()
-        for call in translation.calls:
-            self._sequence += 1
-            self._tally.calls[call.source.kind] += 1
-            self._flight.add(
-                Operation(
-                    call.source,
-                    call.identity,
-                    call.payload,
-                    opened,
-                    call.lanes,
-                    self._sequence,
-                    now,
-                    call.single,
-                )
-            )
-        partition.calls_under_way += len(translation.calls)
-        for failure in translation.failures:
-            self._dead_letters.fail(
-                opened, failure.reason, failure.text, source=failure.source, field=failure.field
-            )
-
-    def _skip(self, record: Record, partition: AssignedPartition, translation: Translation) -> None:
-        self._tally.skipped["dropped" if translation.matched else "unmatched"] += 1
-        if not translation.matched and self._dead_letters.watches_unmatched:
-            if partition.tracker.open(record.offset):
-                self._dead_letters.pass_over(OpenRecord(record, partition, calls=1, weight=record.size))
-            return
-        # Never opened, so the position alone passes it.
-        self._tally.settled[partition.topic_partition] += 1
-
     # Out
 
     def _launch(self, *, flush: bool = False) -> None:
         now = self._clock.monotonic()
         if self._dead_letters.trouble is None and self._lease.holds(now):
             self._flight.launch(now, flush=flush)
-
-    def _land(self, wait_s: float) -> None:
-        for operation, outcome in self._flight.land(wait_s):
-            self._take_outcome(operation, outcome)
-
-    def _take_outcome(self, operation: Operation, outcome: Outcome) -> None:
-        opened = operation.record
-        opened.partition.calls_under_way -= 1
-        match outcome:
-            case Confirmed():
-                self._tally.delivered[operation.source.kind] += 1
-                self._settle_call(opened)
-                if operation.source.kind in COMMIT_SOON_KINDS:
-                    opened.partition.commit_soon(opened.record.offset + 1)
-            case Failed():
-                self._dead_letters.fail(
-                    opened,
-                    outcome.reason,
-                    outcome.text,
-                    source=operation.source,
-                    field=outcome.field,
-                    status=outcome.status,
-                    answer=outcome.answer,
-                    attempts=outcome.attempts,
-                )
-
-    def _settle_call(self, opened: OpenRecord) -> None:
-        if not opened.settle_call():
-            return
-        if not opened.refused:
-            self._dead_letters.succeed()
-        if opened.partition.alive:
-            self._tally.settled[opened.partition.topic_partition] += 1
-
-    def _release_dead_letters(self) -> None:
-        for opened in self._dead_letters.release():
-            self._settle_call(opened)
 
     def _keep_bounds(self) -> None:
         """Pause what must not be read now; polling itself never stops, group membership hangs on it."""
@@ -333,16 +215,16 @@ class Engine:
             # Draining stands in for polling: a process that is frozen meanwhile notices the gap here.
             self._lease.renew(self._clock.monotonic())
             self._launch(flush=True)
-            self._land(min(left_s, BUSY_WAIT_S))
-            self._release_dead_letters()
-        self._release_dead_letters()
+            self._settlement.land(min(left_s, BUSY_WAIT_S))
+            self._settlement.release()
+        self._settlement.release()
 
     def _abandon(self, partitions: Collection[TopicPartition]) -> None:
         numbers = self._flight.abandon(partitions)
         deadline = self._clock.monotonic() + ABANDON_WAIT_S
         while not self._flight.are_landed(numbers) and self._clock.monotonic() < deadline:
-            self._land(BUSY_WAIT_S)
-        self._release_dead_letters()
+            self._settlement.land(BUSY_WAIT_S)
+        self._settlement.release()
 
     def _finish(self) -> int:
         """Drain and commit everything; return how many records stay open."""

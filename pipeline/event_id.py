@@ -17,6 +17,9 @@ _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}\Z", re.IGNORECASE)
 _MAX_TIME_MS = 2**48 - 1
 _LAST_40_BITS = 2**40 - 1
+_LAST_80_BITS = 2**80 - 1
+_HASHED_WHOLE_BYTES = 1_024
+"""A longer value is hashed once for all calls of its record; a shorter one goes into the hash of each as it is."""
 
 
 def is_ulid(text: str) -> bool:
@@ -25,20 +28,30 @@ def is_ulid(text: str) -> bool:
 
 
 def record_digest(record: Record) -> str:
-    """Return the digest of a record's value that its event ids depend on; a tombstone differs from an empty value."""
+    """Return the digest of a record's value; a tombstone differs from an empty value."""
     return "" if record.value is None else blake2b(record.value, digest_size=16).hexdigest()
 
 
-def event_id(namespace: str, record: Record, digest: str, source: CallSource) -> str:
-    """Return the id of a counted call.
+def hashed_value(record: Record) -> bytes:
+    """Return what stands for a record's value in the hashes of its event ids."""
+    value = record.value
+    if value is None:
+        return b"-"
+    return (
+        b"=" + value if len(value) <= _HASHED_WHOLE_BYTES else b"#" + blake2b(value, digest_size=16).digest()
+    )
+
+
+def event_id(namespace: str, record: Record, value: bytes, source: CallSource) -> str:
+    """Return the id of a counted call; `value` is the record's `hashed_value`.
 
     The first 48 bits are the record's time, clamped; the other 80 are a hash over the namespace, the record's
-    position and digest, and the part of the rule that made the call. Adding a rule or a call changes no other id, and
+    position and value, and the part of the rule that made the call. Adding a rule or a call changes no other id, and
     a topic that was created anew does not repeat the ids of the old one.
     """
-    seed = (namespace, record.topic, record.partition, record.offset, digest, *source)
+    seed = orjson.dumps((namespace, record.topic, record.partition, record.offset, *source))
     time_ms = min(max(record.timestamp_ms or 0, 0), _MAX_TIME_MS)
-    return _ulid(time_ms << 80 | int.from_bytes(_hash(seed, 10)))
+    return _ulid(time_ms, int.from_bytes(blake2b(seed + value, digest_size=10).digest()))
 
 
 def derived_event_id(namespace: str, own: str, source: CallSource) -> str:
@@ -47,19 +60,16 @@ def derived_event_id(namespace: str, own: str, source: CallSource) -> str:
     It does not depend on the record, so that an event which the producer sent twice is counted once. The whole ULID
     is hash: 128 bits, so that its first character is at most 7.
     """
-    return _ulid(int.from_bytes(_hash((namespace, own, *source), 16)))
+    number = int.from_bytes(blake2b(orjson.dumps((namespace, own, *source)), digest_size=16).digest())
+    return _ulid(number >> 80, number & _LAST_80_BITS)
 
 
-def _hash(seed: tuple[object, ...], size: int) -> bytes:
-    return blake2b(orjson.dumps(seed), digest_size=size).digest()
-
-
-def _ulid(number: int) -> str:
-    """Write 128 bits in base 32: two characters, and three times eight."""
-    return f"{_PAIRS[number >> 120]}{_eight(number >> 80)}{_eight(number >> 40)}{_eight(number)}"
-
-
-def _eight(number: int) -> str:
-    """Write the last 40 bits of a number, two characters at a time."""
-    bits = number & _LAST_40_BITS  # a number this small is shifted in half the time
-    return f"{_PAIRS[bits >> 30]}{_PAIRS[bits >> 20 & 1023]}{_PAIRS[bits >> 10 & 1023]}{_PAIRS[bits & 1023]}"
+def _ulid(time: int, rest: int) -> str:
+    """Write 48 and 80 bits in base 32, two characters at a time; numbers of 40 bits are shifted in half the time."""
+    pairs, high, low = _PAIRS, rest >> 40, rest & _LAST_40_BITS
+    return (
+        f"{pairs[time >> 40]}{pairs[time >> 30 & 1023]}{pairs[time >> 20 & 1023]}{pairs[time >> 10 & 1023]}"
+        f"{pairs[time & 1023]}"
+        f"{pairs[high >> 30]}{pairs[high >> 20 & 1023]}{pairs[high >> 10 & 1023]}{pairs[high & 1023]}"
+        f"{pairs[low >> 30]}{pairs[low >> 20 & 1023]}{pairs[low >> 10 & 1023]}{pairs[low & 1023]}"
+    )

@@ -1,15 +1,14 @@
 """A record becomes operations in wire form, or reasons why not. Pure but for the clock."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from pipeline.calls import COUNTED_KINDS, Call, CallFailure, CallSource, Identity, Mapped, Reason
 from pipeline.customerio.operations import encode_operation
 from pipeline.customerio.sizes import check_size, travels_alone
 from pipeline.decode import SchemaPending, Undecodable
 from pipeline.delivery.lanes import lane_of
-from pipeline.event_id import derived_event_id, event_id, is_ulid, record_digest
+from pipeline.event_id import derived_event_id, event_id, hashed_value, is_ulid
 from pipeline.records import Record
 
 
@@ -21,8 +20,7 @@ class Mapper(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """One call in wire form, not yet bound to an assignment."""
 
     source: CallSource
@@ -32,8 +30,7 @@ class Prepared:
     single: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Translation:
+class Translation(NamedTuple):
     """What became of a record. Without calls and failures it was skipped: `matched` tells whether a rule said so.
 
     `clamped` counts timestamps of the future that were set to now.
@@ -84,43 +81,44 @@ class Translator:
         event = self._decode(record)
         if type(event) is Undecodable:
             return Translation(failures=(CallFailure(None, Reason.UNDECODABLE, event.text),), matched=True)
-        if isinstance(event, SchemaPending):
+        if type(event) is SchemaPending:
             return event
         mapped = self.mapper.map(event, record, self._now())
         if not mapped.calls:
             if mapped.failures:
                 return Translation(failures=mapped.failures, matched=True)
             return _DROPPED if mapped.matched else _NOTHING
-        digest = record_digest(record)
+        value = hashed_value(record)
         prepared: list[Prepared] = []
         failures = list(mapped.failures)
         for call in mapped.calls:
-            made = self._prepare(call, record, digest)
+            made = self._prepare(call, record, value)
             if type(made) is Prepared:
                 prepared.append(made)
             else:
                 failures.append(made)  # type: ignore[arg-type]
         return Translation(tuple(prepared), tuple(failures), matched=True, clamped=mapped.clamped)
 
-    def _prepare(self, call: Call, record: Record, digest: str) -> Prepared | CallFailure:
-        source = call.source
+    def _prepare(self, call: Call, record: Record, value: bytes) -> Prepared | CallFailure:
         payload = encode_operation(
-            call, self._event_id(call, record, digest), identify_timestamp=self._identify_timestamp
+            call, self._event_id(call, record, value), identify_timestamp=self._identify_timestamp
         )
         if type(payload) is not bytes:
             return payload  # type: ignore[return-value]
-        too_large = check_size(call, payload)
-        if too_large is not None:
-            return too_large
-        single = self._always_single or travels_alone(payload)
-        return Prepared(source, call.identity, payload, self._lanes(call, record), single)
+        single = travels_alone(payload)
+        if single:
+            too_large = check_size(call, payload)
+            if too_large is not None:
+                return too_large
+        lanes = self._lanes(call, record)
+        return Prepared(call.source, call.identity, payload, lanes, single or self._always_single)
 
-    def _event_id(self, call: Call, record: Record, digest: str) -> str | None:
+    def _event_id(self, call: Call, record: Record, value: bytes) -> str | None:
         if call.source.kind not in COUNTED_KINDS:
             return None
         own = call.event_id
         if own is None:
-            return event_id(self._namespace, record, digest, call.source)
+            return event_id(self._namespace, record, value, call.source)
         if call.sole and is_ulid(own):
             return own.upper()
         return derived_event_id(self._namespace, own, call.source)

@@ -5,7 +5,7 @@ they say "kb" without saying which, the smaller reading is taken.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
+from math import inf
 from typing import Any
 
 from pipeline.calls import Call, CallFailure, CallKind, Identity, IdentityKind, Reason
@@ -55,22 +55,15 @@ def check(call: Call) -> CallFailure | None:
 
     The size in bytes is known only when the call is encoded: `pipeline.customerio.operations` checks it.
     """
-    for rule in _RULES[call.source.kind]:
-        failure = rule(call)
-        if failure is not None:
-            return failure
-    return None
+    return _CHECKS[call.source.kind](call)
 
 
 def _fail(call: Call, reason: Reason, text: str, field: str | None = None) -> CallFailure:
     return CallFailure(call.source, reason, text, field)
 
 
-def _identity_of(allowed: frozenset[IdentityKind]) -> Callable[[Call], CallFailure | None]:
-    def check_identity(call: Call) -> CallFailure | None:
-        return _check_identity(call, call.identity, allowed, "identity")
-
-    return check_identity
+def _check_person(call: Call) -> CallFailure | None:
+    return _check_identity(call, call.identity, _PERSON_IDENTITIES, "identity")
 
 
 def _check_identity(
@@ -102,15 +95,11 @@ def _check_name(call: Call) -> CallFailure | None:
 
 def _check_timestamp(call: Call) -> CallFailure | None:
     timestamp = call.timestamp
-    if timestamp is not None and not (isfinite(timestamp) and timestamp >= 0):
+    if timestamp is not None and not 0 <= timestamp < inf:
         return _fail(
             call, Reason.INVALID_TIMESTAMP, "the timestamp is not a number of Unix seconds", "timestamp"
         )
     return None
-
-
-def _check_event_attributes(call: Call) -> CallFailure | None:
-    return _check_values(call, call.attributes, "attributes", max_text=None)
 
 
 def _check_values(
@@ -214,20 +203,39 @@ def _check_raw(call: Call) -> CallFailure | None:
     return _fail(call, Reason.INVALID_CALL, request, "request") if isinstance(request, str) else None
 
 
-_PERSON = _identity_of(_PERSON_IDENTITIES)
-_EVENT = (_identity_of(_EVENT_IDENTITIES), _check_name, _check_timestamp, _check_event_attributes)
+def _check_event(call: Call) -> CallFailure | None:
+    return (
+        _check_identity(call, call.identity, _EVENT_IDENTITIES, "identity")
+        or _check_name(call)
+        or _check_timestamp(call)
+        or _check_values(call, call.attributes, "attributes", max_text=None)
+    )
 
-_RULES: Mapping[CallKind, tuple[Callable[[Call], CallFailure | None], ...]] = {
-    CallKind.IDENTIFY: (_PERSON, _check_timestamp, _check_person_attributes, _check_relationships),
-    CallKind.TRACK: _EVENT,
-    CallKind.PAGE: _EVENT,
-    CallKind.SCREEN: _EVENT,
-    CallKind.DESTROY: (_PERSON,),
-    CallKind.SUPPRESS: (_PERSON,),
-    CallKind.UNSUPPRESS: (_PERSON,),
-    CallKind.MERGE: (_identity_of(_MERGE_IDENTITIES), _check_secondary),
-    CallKind.ADD_DEVICE: (_PERSON, _check_device_token, _check_device),
-    CallKind.DELETE_DEVICE: (_PERSON, _check_device_token),
-    CallKind.RELATE: (_PERSON, _check_action, _check_relationships),
-    CallKind.RAW: (_check_raw,),
+
+def _check_identify(call: Call) -> CallFailure | None:
+    return (
+        _check_person(call)
+        or _check_timestamp(call)
+        or _check_person_attributes(call)
+        or _check_relationships(call)
+    )
+
+
+def _check_merge(call: Call) -> CallFailure | None:
+    return _check_identity(call, call.identity, _MERGE_IDENTITIES, "identity") or _check_secondary(call)
+
+
+_CHECKS: Mapping[CallKind, Callable[[Call], CallFailure | None]] = {
+    CallKind.IDENTIFY: _check_identify,
+    CallKind.TRACK: _check_event,
+    CallKind.PAGE: _check_event,
+    CallKind.SCREEN: _check_event,
+    CallKind.DESTROY: _check_person,
+    CallKind.SUPPRESS: _check_person,
+    CallKind.UNSUPPRESS: _check_person,
+    CallKind.MERGE: _check_merge,
+    CallKind.ADD_DEVICE: lambda call: _check_person(call) or _check_device_token(call) or _check_device(call),
+    CallKind.DELETE_DEVICE: lambda call: _check_person(call) or _check_device_token(call),
+    CallKind.RELATE: lambda call: _check_person(call) or _check_action(call) or _check_relationships(call),
+    CallKind.RAW: _check_raw,
 }

@@ -51,9 +51,12 @@ def identifiers(identity: Identity | None) -> dict[str, str]:
     if identity is None:
         raise ValueError("a call without an identity")
     kind, value = identity
-    if kind is IdentityKind.CIO_ID:
-        return {"cio_id": value.removeprefix("cio_")}
-    return {kind.value: value}
+    return {_NAMES[kind]: value.removeprefix("cio_") if kind is IdentityKind.CIO_ID else value}
+
+
+_NAMES: Mapping[IdentityKind, str] = {
+    kind: kind.value for kind in IdentityKind
+}  # orjson takes no key but plain text
 
 
 def _as_plain(value: object) -> object:
@@ -80,11 +83,15 @@ def _person(call: Call, action: str) -> Operation:
 
 def _event(action: str) -> Callable[[Call], Operation]:
     def build(call: Call) -> Operation:
-        operation = _person(call, action)
-        operation["name"] = call.name
+        operation: Operation = {
+            "type": "person",
+            "identifiers": identifiers(call.identity),
+            "action": action,
+            "name": call.name,
+            "attributes": call.attributes,
+        }
         if call.timestamp is not None:
             operation["timestamp"] = call.timestamp
-        operation["attributes"] = call.attributes
         return operation
 
     return build

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.calls import CallKind, CallSource, Identity, Reason
 from pipeline.delivery.open_record import OpenRecord
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Operation:
-    """One call in wire form, on its way.
+class Operation(NamedTuple):
+    """One call in wire form, on its way. A named tuple for its price, like `Record`.
 
     `payload` is the v2 operation, encoded once; with `single` it travels in a request of its own. `lanes` are where its
     order is kept: one, or two for a merge, which waits in both. `sequence` rises with each operation that the engine

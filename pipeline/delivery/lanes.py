@@ -68,6 +68,7 @@ class Lanes:
         """Queue an operation behind all others of its lanes."""
         self._queued += 1
         size = len(operation.payload) + ITEM_OVERHEAD_BYTES
+        offered = []
         for number in operation.lanes:
             lane = self._lanes.get(number)
             if lane is None:
@@ -77,10 +78,10 @@ class Lanes:
             if not lane.in_flight:
                 self._free_items += 1
                 self._free_bytes += size
-        for number in operation.lanes:
-            lane = self._lanes[number]
-            if not lane.in_flight and len(lane.queue) == 1:
-                self._offer(number, lane)
+                if len(lane.queue) == 1:
+                    offered.append(number)
+        for number in offered:  # not before the operation stands in all of its lanes
+            self._offer(number, self._lanes[number])
 
     def due_at(self) -> float | None:
         """Return when the next batch is due (monotonic): 0.0 when one is full, None when none can be made."""
@@ -104,11 +105,8 @@ class Lanes:
         while len(taken) < self._max_items and (lane := self._first()) is not None:
             before = len(taken)
             room = self._take_from(lane, taken, room)
-            if len(taken) == before:
+            if len(taken) == before or taken[-1].single:
                 break  # the batch is full
-            self._occupy(taken[before:])
-            if taken[-1].single:
-                break
         self._queued -= len(taken)
         return tuple(taken)
 
@@ -167,34 +165,43 @@ class Lanes:
         return None
 
     def _take_from(self, lane: _Lane, taken: list[Operation], room: int) -> int:
-        """Copy operations from the head of a lane while they may join the batch; return the room that is left."""
-        first = len(taken)
+        """Move operations from the head of a lane while they may join the batch; return the room that is left.
+
+        The lanes of what was moved are then in flight.
+        """
+        queue, first, before = lane.queue, len(taken), room
         identified = False
-        for operation in lane.queue:
+        while queue and len(taken) < self._max_items:
+            operation = queue[0]
             size = len(operation.payload) + ITEM_OVERHEAD_BYTES
             kind = operation.source.kind
             alone = kind in ALONE_KINDS
             # A single operation always goes: whether it may be sent at all was decided when it was made.
-            if len(taken) == self._max_items or ((size > room or operation.single) and taken):
+            if (size > room or operation.single) and taken:
                 break
             if (alone and len(taken) > first) or (identified and kind is not CallKind.IDENTIFY):
                 break
-            taken.append(operation)
+            if not lane.in_flight:
+                self._occupy(lane)
+            taken.append(queue.popleft())
             room -= size
             if alone or operation.single:
+                self._leave_others(operation, lane)
                 break
             identified = self._identify_barrier and kind is CallKind.IDENTIFY
+        lane.bytes -= before - room
         return room
 
-    def _occupy(self, taken: list[Operation]) -> None:
-        """Remove operations from the heads of their lanes, which are then in flight."""
-        for number in dict.fromkeys(number for operation in taken for number in operation.lanes):
-            lane = self._lanes[number]
-            self._free_items -= len(lane.queue)
-            self._free_bytes -= lane.bytes
-            lane.in_flight = True
-        for operation in taken:
-            for number in operation.lanes:
-                lane = self._lanes[number]
-                lane.queue.popleft()
-                lane.bytes -= len(operation.payload) + ITEM_OVERHEAD_BYTES
+    def _occupy(self, lane: _Lane) -> None:
+        lane.in_flight = True
+        self._free_items -= len(lane.queue)
+        self._free_bytes -= lane.bytes
+
+    def _leave_others(self, operation: Operation, lane: _Lane) -> None:
+        """Take a merge from the heads of its other lanes too."""
+        for number in operation.lanes:
+            other = self._lanes[number]
+            if other is not lane:
+                self._occupy(other)
+                other.queue.popleft()
+                other.bytes -= len(operation.payload) + ITEM_OVERHEAD_BYTES

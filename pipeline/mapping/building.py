@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import isfinite
 from types import MappingProxyType
 from typing import Any
@@ -47,18 +47,22 @@ class TooManyCallsError(Exception):
     """A record gives more than it may."""
 
 
-@dataclass(slots=True)
 class Run:
-    """One event on its way through the rules."""
+    """One event on its way through the rules. A timestamp after `latest` is too far ahead of the clock."""
 
-    record: Record
-    now: float
-    limits: MappingLimits
-    calls: list[Call] = field(default_factory=list)
-    failures: list[CallFailure] = field(default_factory=list)
-    clamped: int = 0
-    latest: float = 0.0
-    hits: set[int] | None = None
+    __slots__ = ("calls", "clamped", "failures", "hits", "latest", "limits", "now", "record")
+
+    def __init__(
+        self, record: Record, now: float, limits: MappingLimits, hits: set[int] | None = None
+    ) -> None:
+        self.record = record
+        self.now = now
+        self.limits = limits
+        self.latest = now + limits.future_tolerance_seconds
+        self.calls: list[Call] = []
+        self.failures: list[CallFailure] = []
+        self.clamped = 0
+        self.hits = hits
 
     def timestamp(self, value: Any) -> int:
         """Return Unix seconds for what a rule gave as its timestamp."""

@@ -47,15 +47,12 @@ class RuleSet:
         Never raises, whatever JSON value the event is, and never changes it; the calls may share parts with it and
         must not be changed either.
         """
-        return self._map(
-            event, Run(record, now, self.limits, latest=now + self.limits.future_tolerance_seconds)
-        )
+        return self._map(event, Run(record, now, self.limits))
 
     def trace(self, event: Any, record: Record, now: float) -> tuple[Mapped, frozenset[int]]:
         """Map an event and return the numbers of the `points` it reached too; none if the set is not traced."""
         hits: set[int] = set()
-        run = Run(record, now, self.limits, latest=now + self.limits.future_tolerance_seconds, hits=hits)
-        return self._map(event, run), frozenset(hits)
+        return self._map(event, Run(record, now, self.limits, hits)), frozenset(hits)
 
     def _map(self, event: Any, run: Run) -> Mapped:
         record = run.record
