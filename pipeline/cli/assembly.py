@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from random import Random
 
 from pipeline.backpressure import OpenLimits
+from pipeline.cli.admin_page import admin_page
 from pipeline.cli.decoding import open_decoder
 from pipeline.cli.region import RegionalClient, seek_region
 from pipeline.clock import SystemClock
@@ -31,9 +32,9 @@ from pipeline.kafka.options import KafkaOptions
 from pipeline.kafka.source import KafkaSource
 from pipeline.mapping import MappingLimits, RuleSet, load_rules
 from pipeline.mapping.reload import load_tested_rules
-from pipeline.operations.admin import AdminServer, admin_application
+from pipeline.operations.admin import AdminServer, PipelineMonitor
+from pipeline.operations.mapping_state import MappingState
 from pipeline.ports import DeadLetterStore
-from pipeline.status import EngineStatus
 from pipeline.tally import Tally
 from pipeline.translation import Translator
 
@@ -46,12 +47,14 @@ class Pipeline:
     tally: Tally
     translator: Translator
     dead_letters: DeadLetterKeeper
+    mapping: MappingState
     admin_address: str | None
 
     def use_rules(self, rules: RuleSet) -> None:
         """Map with other rules from the next record on; what failed under the old ones is forgotten."""
         self.translator.mapper = rules
         self.dead_letters.start_afresh()
+        self.mapping.loaded(len(rules.rules))
 
 
 @contextmanager
@@ -62,14 +65,14 @@ def open_pipeline(settings: Settings) -> Iterator[Pipeline]:
         ConfigurationError: with what is wrong and what to do.
     """
     tally, clock, lease = Tally(), SystemClock(), _lease(settings)
-    translator = _translator(
-        settings, load_tested_rules(settings.mapping.files, limits=mapping_limits(settings)), clock
-    )
+    rules = load_tested_rules(settings.mapping.files, limits=mapping_limits(settings))
+    translator, mapping = _translator(settings, rules, clock), MappingState(len(rules.rules))
     credentials = credentials_of(settings)
     credentials()  # an unreadable secret shows now and not at the first request
     engine: list[Engine] = []
     with ExitStack() as closing:
-        admin = _start_admin(settings, tally, lambda: engine[0].status if engine else STARTING, closing)
+        monitor = PipelineMonitor(tally, lambda: engine[0].status if engine else STARTING, mapping)
+        admin = _start_admin(settings, monitor, closing)
         store = dead_letter_store(settings)
         dead_letters = DeadLetterKeeper(store, failure_limits(settings), clock, tally)
         engine.append(
@@ -87,7 +90,7 @@ def open_pipeline(settings: Settings) -> Iterator[Pipeline]:
                 options=engine_options(settings),
             )
         )
-        yield Pipeline(engine[0], tally, translator, dead_letters, admin)
+        yield Pipeline(engine[0], tally, translator, dead_letters, mapping, admin)
 
 
 @contextmanager
@@ -148,12 +151,10 @@ def dead_letter_store(settings: Settings) -> DeadLetterStore:
     return dead_letter_topic(settings)
 
 
-def _start_admin(
-    settings: Settings, tally: Tally, status: Callable[[], EngineStatus], closing: ExitStack
-) -> str | None:
+def _start_admin(settings: Settings, monitor: PipelineMonitor, closing: ExitStack) -> str | None:
     if settings.admin.listen is None:
         return None
-    server = AdminServer(settings.admin.listen, admin_application(tally, status))
+    server = AdminServer(settings.admin.listen, admin_page(settings, monitor))
     server.start()
     closing.callback(server.stop)
     return server.address

@@ -54,10 +54,10 @@ class Reloader:
         try:
             rules = load_tested_rules(self._files, limits=self._limits)
         except DocumentError as error:
+            problems = str(error).splitlines()
             self._pipeline.tally.reloads["refused"] += 1
-            _log.error(
-                "mapping_refused", problems=str(error).splitlines(), then="the old rules stay in force"
-            )
+            self._pipeline.mapping.refused(tuple(problems))
+            _log.error("mapping_refused", problems=problems, then="the old rules stay in force")
             return
         self._pipeline.use_rules(rules)
         self._pipeline.tally.reloads["loaded"] += 1

@@ -5,6 +5,7 @@ import os
 import time
 import urllib.error
 import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pipeline.config import Settings
 
 ASK_TIMEOUT_S = 5.0
+TOKEN_VARIABLE = "CIO_PIPELINE__ADMIN__TOKEN"
 _DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows no loopback of ours
 
 
@@ -48,7 +50,7 @@ def ask(path: Path, admin: str | None) -> dict[str, Any]:
     """
     settings = None if admin is not None else _settings(path)
     address = admin if settings is None else settings.admin.listen
-    running = None if address is None else _running(address)
+    running = None if address is None else _running(address, _token(settings))
     if running is not None:
         return {"running": True, **running}
     return _of_group(settings or _settings(path), address)
@@ -60,13 +62,28 @@ def _settings(path: Path) -> "Settings":
     return load_settings(path, os.environ)
 
 
-def _running(address: str) -> dict[str, Any] | None:
+def _token(settings: "Settings | None") -> str | None:
+    """Return the token to show; without a configuration the environment may have it."""
+    from pipeline.config import Secret  # noqa: PLC0415 - keeps `--help` fast
+
+    if settings is not None:
+        secret = settings.admin.token_secret
+        return None if secret is None else secret.reveal()
+    file = os.environ.get(f"{TOKEN_VARIABLE}_FILE")
+    return os.environ.get(TOKEN_VARIABLE) if file is None else Secret(file=Path(file)).reveal()
+
+
+def _running(address: str, token: str | None) -> dict[str, Any] | None:
     """Return what the pipeline says, None when nobody listens there."""
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     url = f"http://{_reachable(address)}/api/status"
+    request = urllib.request.Request(url, headers=headers)
     try:
-        with _DIRECTLY.open(url, timeout=ASK_TIMEOUT_S) as answer:
+        with _DIRECTLY.open(request, timeout=ASK_TIMEOUT_S) as answer:
             document: dict[str, Any] = json.load(answer)
-    except (urllib.error.HTTPError, ValueError):
+    except (urllib.error.HTTPError, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError) and error.code == HTTPStatus.UNAUTHORIZED:
+            raise ConfigurationError(f"{address} asks for a token; set admin.token, or {TOKEN_VARIABLE}") from None
         raise ConfigurationError(
             f"{address} answers, but is no cio-pipeline; set --admin or admin.listen"
         ) from None

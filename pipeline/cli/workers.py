@@ -13,12 +13,14 @@ from pathlib import Path
 
 import structlog
 
+from pipeline.cli.admin_page import access_of
 from pipeline.cli.follow import WORKER_VARIABLE
 from pipeline.cli.worker import Worker
-from pipeline.cli.workers_admin import workers_application
+from pipeline.cli.workers_admin import WorkersMonitor
 from pipeline.config import Settings
 from pipeline.errors import ExitStatus
 from pipeline.operations.admin import AdminServer
+from pipeline.operations.admin_application import admin_application
 from pipeline.operations.logs import configure_logs
 
 _log = structlog.get_logger(__name__)
@@ -51,7 +53,10 @@ def run_workers(settings: Settings, path: Path, count: int, arguments: tuple[str
     supervisor.listen()
     admin = None
     if settings.admin.listen is not None:
-        admin = AdminServer(settings.admin.listen, workers_application(workers))
+        access = access_of(settings)
+        admin = AdminServer(
+            settings.admin.listen, admin_application(WorkersMonitor(workers, access.token), access)
+        )
         admin.start()
     _log.info("started", workers=count, admin=admin and admin.address, process=os.getpid())
     try:

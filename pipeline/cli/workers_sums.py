@@ -1,6 +1,6 @@
 """Adding up what several workers say of themselves."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
 from typing import Any
 
@@ -29,6 +29,7 @@ _GREATEST = frozenset(
         "process_max_fds",
     }
 )
+_SHARED = frozenset({"started_at", "mapping"})
 NO_PARTITION = "no partition is assigned"
 
 
@@ -108,17 +109,30 @@ def status_of_all(documents: Mapping[int, dict[str, Any] | None]) -> dict[str, A
     # What the workers say in common has one meaning each: numbers add up, true is true, of the rest the first counts.
     summed: dict[str, Any] = {}
     for document in answered.values():
-        summed = _added(summed, document)
+        summed = _added(summed, {name: part for name, part in document.items() if name not in _SHARED})
     return {
         "version": __version__,
         "open_records": 0,
         "open_bytes": 0,
         "batches_in_flight": 0,
         **summed,
+        **_shared(list(answered.values())),
         "ready": not reasons,
         "reasons": reasons,
         "partitions": sorted(partitions, key=lambda each: (each["topic"], each["partition"])),
     }
+
+
+def _shared(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what is not a sum: since when the first one runs, and the rules as whoever read them last tells."""
+    found: dict[str, Any] = {}
+    started = [document["started_at"] for document in documents if "started_at" in document]
+    if started:
+        found["started_at"] = min(started)
+    mappings = [document["mapping"] for document in documents if "mapping" in document]
+    if mappings:
+        found["mapping"] = max(mappings, key=lambda each: (each["last_reload"] or {"at": 0.0})["at"])
+    return found
 
 
 def _added(one: Any, other: Any) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.config.environment import variable
+from pipeline.config.fields import is_loopback
 from pipeline.config.settings import Settings
 from pipeline.documents import KeyPath
 
@@ -58,6 +59,23 @@ def contradictions(settings: Settings) -> Iterator[Finding]:
         )
     yield from settings.decode.contradictions()
     yield from _drain_deadline(settings)
+    yield from _admin_token(settings)
+
+
+def _admin_token(settings: Settings) -> Iterator[Finding]:
+    """An address that others can reach asks who is there."""
+    admin = settings.admin
+    path: KeyPath = ("admin", "token")
+    if admin.token is not None and admin.token_file is not None:
+        yield path, "'admin.token' and 'admin.token_file' are both set; keep one"
+    if admin.listen is not None and not is_loopback(admin.listen) and admin.token_secret is None:
+        yield (
+            ("admin", "listen"),
+            (
+                f"'admin.listen' is {admin.listen}, which others can reach, so the page needs a token: set"
+                f" {variable(path)}, or name a file that holds it in 'admin.token_file' or {variable(path)}_FILE"
+            ),
+        )
 
 
 def _drain_deadline(settings: Settings) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """What one setting may be: the types that the sections share, each with the sentence for a wrong value."""
 
 from datetime import datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -50,6 +51,15 @@ def _listen(value: Any) -> Any:
     return None if value == "off" else value
 
 
+def is_loopback(address: str) -> bool:
+    """Tell whether `HOST:PORT` can be reached from this machine only."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _url(value: str) -> str:
     scheme, separator, rest = value.partition("://")
     if scheme not in {"http", "https"} or not separator or not rest.strip("/") or "@" in rest:
@@ -58,6 +68,7 @@ def _url(value: str) -> str:
 
 
 Text = Annotated[str, Field(min_length=1)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(_as_tuple)]
 OneOrMoreTexts = Annotated[tuple[Text, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
 OneOrMorePaths = Annotated[
     tuple[Annotated[Path, Field(strict=False)], ...], BeforeValidator(_as_tuple), Field(min_length=1)

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from pipeline.config.admin import AdminSettings
 from pipeline.config.decode import DecodeSettings
 from pipeline.config.fields import (
     Count,
-    ListenAddress,
     NotBlank,
     OneOrMorePaths,
     Seconds,
@@ -238,15 +238,6 @@ class TimestampSettings(Section):
         Literal["clamp", "dead_letter"],
         Field(description="A timestamp further ahead is set to now (`clamp`), or its call is a dead letter."),
     ] = "clamp"
-
-
-class AdminSettings(Section):
-    """Metrics, health and state over HTTP."""
-
-    listen: Annotated[
-        ListenAddress,
-        Field(description="The address to serve on, `HOST:PORT`; `null` or `off` for none."),
-    ] = "127.0.0.1:9464"
 
 
 class LogSettings(Section):

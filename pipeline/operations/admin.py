@@ -1,21 +1,19 @@
-"""The admin server: metrics, health and state over HTTP, in a thread of its own."""
+"""The admin server: what one pipeline tells of itself, served over HTTP in a thread of its own."""
 
 import dataclasses
 import errno
 import socket
+import time
 from collections.abc import Callable
 from threading import Thread
 from typing import Any
 
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from pipeline import __version__
 from pipeline.errors import ConfigurationError
+from pipeline.operations.mapping_state import MappingState
 from pipeline.operations.metrics import Metrics
 from pipeline.status import EngineStatus
 from pipeline.tally import Tally
@@ -23,32 +21,26 @@ from pipeline.tally import Tally
 STOP_WAIT_S = 5.0
 
 
-def admin_application(tally: Tally, status: Callable[[], EngineStatus]) -> Starlette:
-    """Return the application: /metrics, /healthz, /readyz and /api/status."""
-    metrics = Metrics(tally, status)
+class PipelineMonitor:
+    """One pipeline of this process."""
 
-    def show_metrics(_request: Request) -> Response:
-        return Response(metrics.render(), media_type=CONTENT_TYPE_LATEST)
+    def __init__(
+        self, tally: Tally, status: Callable[[], EngineStatus], mapping: MappingState | None = None
+    ) -> None:
+        self._tally = tally
+        self._status = status
+        self._mapping = mapping
+        self._metrics = Metrics(tally, status)
+        self._started_at = time.time()
 
-    def show_health(_request: Request) -> Response:
-        return PlainTextResponse("ok\n")
+    def metrics(self) -> bytes:
+        """See `Monitored.metrics`."""
+        return self._metrics.render()
 
-    def show_readiness(_request: Request) -> Response:
-        now = status()
-        body = {"ready": now.ready, "reasons": list(now.reasons)}
-        return JSONResponse(body, status_code=200 if now.ready else 503)
-
-    def show_status(_request: Request) -> Response:
-        return JSONResponse(status_document(tally, status()))
-
-    return Starlette(
-        routes=[
-            Route("/metrics", show_metrics),
-            Route("/healthz", show_health),
-            Route("/readyz", show_readiness),
-            Route("/api/status", show_status),
-        ]
-    )
+    def status(self) -> dict[str, Any]:
+        """See `Monitored.status`."""
+        document = status_document(self._tally, self._status()) | {"started_at": self._started_at}
+        return document if self._mapping is None else document | {"mapping": self._mapping.document()}
 
 
 def status_document(tally: Tally, status: EngineStatus) -> dict[str, Any]:
@@ -73,7 +65,10 @@ def status_document(tally: Tally, status: EngineStatus) -> dict[str, Any]:
         "delivered": dict(tally.delivered),
         "dead_letters": dict(tally.dead_letters),
         "requests": dict(tally.requests),
+        "request_bytes": tally.request_bytes,
+        "request_seconds": tally.request_seconds,
         "commits": dict(tally.commits),
+        "reloads": dict(tally.reloads),
     }
     return {"version": __version__, **picture, "counts": counts}
 
@@ -81,12 +76,12 @@ def status_document(tally: Tally, status: EngineStatus) -> dict[str, Any]:
 class AdminServer:
     """Serves an application on one address until it is stopped."""
 
-    def __init__(self, listen: str, application: Starlette) -> None:
+    def __init__(self, listen: str, application: ASGIApp) -> None:
         self.address = listen
         """The address it listens on; once it is started, with the real port where port 0 was asked for."""
         self._socket: socket.socket | None = None
         self._server = uvicorn.Server(
-            uvicorn.Config(application, log_config=None, access_log=False, lifespan="off", ws="none")
+            uvicorn.Config(application, log_config=None, access_log=False, lifespan="on", ws="none")
         )
         self._thread = Thread(target=self._serve, name="admin", daemon=True)
 

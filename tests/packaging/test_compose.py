@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from compose_spec import PyCompose
 
+from pipeline.cli.admin_page import access_of
 from pipeline.cli.commands import COMMANDS
 from pipeline.config import load_settings
+from pipeline.documents import DocumentError
 
 PROJECT = Path(__file__).parents[2]
 FILE = PROJECT / "docker/compose.yaml"
@@ -36,6 +39,19 @@ def test_the_topic_it_makes_is_the_one_that_is_read() -> None:
 
 def test_every_command_is_one_of_the_programs() -> None:
     assert services()["sandbox"]["command"][0] in COMMANDS
+
+
+def test_the_page_is_open_to_other_containers_and_asks_them_for_a_token_that_is_not_in_this_file() -> None:
+    environment = services()["pipeline"]["environment"]
+    settings = load_settings(PROJECT / "docker/config/pipeline.yaml", environment)
+    assert settings.admin.listen == "0.0.0.0:9464"
+    assert environment["CIO_PIPELINE__ADMIN__TOKEN"].startswith("${CIO_PIPELINE_ADMIN_TOKEN:?")
+    assert access_of(settings).token is not None
+    with pytest.raises(DocumentError, match="a token"):
+        load_settings(
+            PROJECT / "docker/config/pipeline.yaml",
+            {name: value for name, value in environment.items() if not name.endswith("TOKEN")},
+        )
 
 
 def test_only_loopback_is_open_to_the_outside() -> None:

@@ -9,6 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from pipeline.cli.admin_page import access_of
 from pipeline.cli.commands import COMMANDS
 from pipeline.config import Settings, load_settings
 
@@ -79,7 +80,11 @@ def test_the_configuration_is_complete_and_its_mapping_is_mounted_where_it_looks
     assert CONTAINER["args"][-1] == f"{mounts['configuration']}/pipeline.yaml"
     assert mounts["mappings"] == f"{mounts['configuration']}/mappings"
     assert settings.deadletters.file.is_relative_to(mounts["state"])
-    for file in (settings.customerio.site_id_file, settings.customerio.api_key_file):
+    for file in (
+        settings.customerio.site_id_file,
+        settings.customerio.api_key_file,
+        settings.admin.token_file,
+    ):
         assert file is not None
         assert file.is_relative_to(mounts["secrets"])
 
@@ -91,6 +96,15 @@ def test_the_example_mapping_is_the_one_that_init_writes() -> None:
 
 def test_a_pod_gets_more_time_to_stop_than_it_may_need(settings: Settings) -> None:
     assert POD["terminationGracePeriodSeconds"] > settings.delivery.drain_deadline_seconds + 5
+
+
+def test_the_page_asks_for_a_token_and_shows_no_data(settings: Settings, tmp_path: Path) -> None:
+    token = tmp_path / "admin-token"
+    token.write_text("0123456789abcdef")
+    admin = settings.admin.model_copy(update={"token_file": token})
+    access = access_of(settings.model_copy(update={"admin": admin}))
+    assert access.token is not None
+    assert access.payloads is False
 
 
 def test_the_probes_ask_the_admin_address(settings: Settings) -> None:

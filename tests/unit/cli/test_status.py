@@ -14,7 +14,8 @@ from starlette.applications import Starlette
 from pipeline.calls import CallKind, Reason
 from pipeline.cli.entry import run_command_line
 from pipeline.errors import ExitStatus
-from pipeline.operations.admin import AdminServer, admin_application
+from pipeline.operations.admin import AdminServer, PipelineMonitor
+from pipeline.operations.admin_application import admin_application
 from pipeline.records import TopicPartition
 from pipeline.status import EngineStatus, PartitionStatus
 from pipeline.tally import Tally
@@ -43,7 +44,7 @@ def _wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def serve(status: EngineStatus) -> Iterator[str]:
-    server = AdminServer("127.0.0.1:0", admin_application(TALLY, lambda: status))
+    server = AdminServer("127.0.0.1:0", admin_application(PipelineMonitor(TALLY, lambda: status)))
     server.start()
     yield server.address
     server.stop()

@@ -12,7 +12,8 @@ import pytest
 
 from pipeline import __version__
 from pipeline.errors import ConfigurationError
-from pipeline.operations.admin import AdminServer, admin_application
+from pipeline.operations.admin import AdminServer, PipelineMonitor
+from pipeline.operations.admin_application import admin_application
 from pipeline.records import TopicPartition
 from pipeline.status import EngineStatus, PartitionStatus
 from pipeline.tally import Tally
@@ -25,7 +26,7 @@ READY = EngineStatus(
 
 @contextmanager
 def served(status: EngineStatus = READY, tally: Tally | None = None) -> Iterator[str]:
-    server = AdminServer("127.0.0.1:0", admin_application(tally or Tally(), lambda: status))
+    server = AdminServer("127.0.0.1:0", admin_application(PipelineMonitor(tally or Tally(), lambda: status)))
     server.start()
     try:
         yield f"http://{server.address}"
@@ -88,7 +89,7 @@ def test_a_port_in_use_is_a_clear_sentence_and_leaves_no_thread() -> None:
     before = threading.active_count()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
-        server = AdminServer(listen, admin_application(Tally(), lambda: READY))
+        server = AdminServer(listen, admin_application(PipelineMonitor(Tally(), lambda: READY)))
         with pytest.raises(ConfigurationError, match=f"admin.listen: {listen} is in use by another program"):
             server.start()
         server.stop()
@@ -96,7 +97,7 @@ def test_a_port_in_use_is_a_clear_sentence_and_leaves_no_thread() -> None:
 
 
 def test_an_address_that_is_not_ours_is_a_clear_sentence() -> None:
-    server = AdminServer("192.0.2.1:9464", admin_application(Tally(), lambda: READY))
+    server = AdminServer("192.0.2.1:9464", admin_application(PipelineMonitor(Tally(), lambda: READY)))
     with pytest.raises(ConfigurationError, match=r"admin\.listen: cannot listen on 192\.0\.2\.1:9464: "):
         server.start()
 
@@ -114,6 +115,8 @@ def test_after_stop_nothing_answers_and_no_thread_is_left() -> None:
 def test_the_same_address_can_be_served_again_at_once() -> None:
     with served() as url:
         get(f"{url}/healthz")
-    again = AdminServer(url.removeprefix("http://"), admin_application(Tally(), lambda: READY))
+    again = AdminServer(
+        url.removeprefix("http://"), admin_application(PipelineMonitor(Tally(), lambda: READY))
+    )
     again.start()
     again.stop()

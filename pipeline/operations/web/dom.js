@@ -1,0 +1,56 @@
+// Elements, made of text: nothing that comes from an event is ever read as markup.
+
+/** Return an element. `attributes` may hold `class`, `on…` listeners and any attribute; children are nodes or texts. */
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  set(made, attributes);
+  made.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return made;
+}
+
+/** Return an element of SVG. */
+export function svg(name, attributes = {}, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  set(made, attributes);
+  made.append(...children);
+  return made;
+}
+
+function set(made, attributes) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (typeof value === "boolean") made.toggleAttribute(name, value);
+    else if (value !== null && value !== undefined) made.setAttribute(name, value);
+  }
+}
+
+/** Put these children in place of what is there. */
+export function fill(parent, ...children) {
+  parent.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
+}
+
+/** Return a card: a section with a heading. */
+export function card(title, ...children) {
+  return element("section", { class: "card" }, element("h2", {}, title), ...children);
+}
+
+/** Return a table; the columns named in `numeric` are aligned to the right. */
+export function table(names, rows, numeric = []) {
+  const cell = (kind, index, content) =>
+    element(kind, { class: numeric.includes(names[index]) ? "number" : null }, content);
+  return element(
+    "div",
+    { class: "scroll", tabindex: "0", role: "group", "aria-label": names.join(", ") },
+    element(
+      "table",
+      {},
+      element("thead", {}, element("tr", {}, names.map((name, index) => cell("th", index, name)))),
+      element("tbody", {}, rows.map((row) => element("tr", {}, row.map((part, index) => cell("td", index, part))))),
+    ),
+  );
+}
+
+/** Return JSON, indented, as preformatted text. */
+export function json(value) {
+  return element("pre", { tabindex: "0" }, JSON.stringify(value, null, 2));
+}
