@@ -8,6 +8,7 @@ from random import Random
 from pipeline.backpressure import OpenLimits
 from pipeline.cli.admin_page import admin_page
 from pipeline.cli.decoding import open_decoder
+from pipeline.cli.receipting import open_receipting
 from pipeline.cli.region import RegionalClient, seek_region
 from pipeline.clock import SystemClock
 from pipeline.config import Settings
@@ -34,7 +35,7 @@ from pipeline.mapping import MappingLimits, RuleSet, load_rules
 from pipeline.mapping.reload import load_tested_rules
 from pipeline.operations.admin import AdminServer, PipelineMonitor
 from pipeline.operations.mapping_state import MappingState
-from pipeline.ports import DeadLetterStore
+from pipeline.ports import DeadLetterStore, Sender
 from pipeline.tally import Tally
 from pipeline.translation import Translator
 
@@ -94,7 +95,7 @@ def open_pipeline(settings: Settings) -> Iterator[Pipeline]:
 
 
 @contextmanager
-def open_redelivery(settings: Settings, *, max_items: int) -> Iterator[tuple[Lanes, ThreadedSender]]:
+def open_redelivery(settings: Settings, *, max_items: int) -> Iterator[tuple[Lanes, Sender]]:
     """Build what sends calls without a consumer: no partitions, no lease. At most `max_items` calls share a request.
 
     Raises:
@@ -172,8 +173,13 @@ def open_sender(
     tally: Tally,
     clock: SystemClock,
     may_send: Callable[[], bool],
-) -> ThreadedSender:
-    """Build what sends calls. `may_send` is asked before each attempt."""
+) -> Sender:
+    """Build what sends calls. `may_send` is asked before each attempt.
+
+    Raises:
+        ConfigurationError: the file of receipts cannot be written.
+    """
+    with_receipts = open_receipting(settings, clock)
     customerio, delivery = settings.customerio, settings.delivery
     region = Region(customerio.region)
     base_url = base_url_for(region, customerio.base_url)
@@ -209,7 +215,7 @@ def open_sender(
             return courier, await seek_region(client, courier.hold, WaitByVerdict(policy, random))
         return courier, client.aclose
 
-    return ThreadedSender(open_courier, max_in_flight=delivery.max_in_flight_requests)
+    return with_receipts(ThreadedSender(open_courier, max_in_flight=delivery.max_in_flight_requests))
 
 
 def _retry_policy(settings: Settings) -> RetryPolicy:

@@ -29,6 +29,9 @@ COMMANDS = {
         "pipeline.cli.deadletters:deadletters", "See what could not be delivered, and send it again."
     ),
     "replay": Command("pipeline.cli.replay:replay", "Send records once more, from an offset or a moment."),
+    "receipts": Command(
+        "pipeline.cli.receipts:receipts", "Show which deletions Customer.io has accepted, and when."
+    ),
     "trace": Command("pipeline.cli.trace:trace", "Show what became of a person's records, or of one record."),
     "sandbox": Command("pipeline.cli.sandbox:sandbox", "Run a local Customer.io."),
     "call": Command("pipeline.cli.call:call", "Send one call to Customer.io by hand."),

@@ -1,12 +1,9 @@
 """Which dead letters the `deadletters` commands are about: files, conditions, and what is found."""
 
 import os
-import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +11,7 @@ import click
 
 from pipeline.calls import CallKind, Reason
 from pipeline.cli.deadletters_store import Stored, open_stored
+from pipeline.cli.moments import moment
 from pipeline.config import Settings, load_settings
 from pipeline.deadletters.archive import Archive, Foreign
 from pipeline.deadletters.selection import Selection
@@ -22,8 +20,6 @@ from pipeline.deadletters.unresolved import Unresolved, take_inventory
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SHOWN_FOREIGN_LINES = 10
-_SPAN = re.compile(r"(\d+)([smhd])")
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +30,6 @@ class Found:
     archive: Archive
     chosen: Sequence[Unresolved]
     foreign: Sequence[Foreign]
-
-
-def _moment(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
-    """Return Unix milliseconds for a time in ISO 8601 with its zone, or for how long ago it was: `90m`, `24h`, `7d`."""
-    if value is None:
-        return None
-    span = _SPAN.fullmatch(value)
-    if span:
-        return int((time.time() - int(span[1]) * _SECONDS[span[2]]) * 1000)
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise click.BadParameter(
-            f"{value!r} is neither a time such as 2026-01-31T08:00:00Z nor a span such as 24h"
-        ) from None
-    if moment.tzinfo is None:
-        raise click.BadParameter("a time needs its zone, for example 2026-01-31T08:00:00Z")
-    return int(moment.timestamp() * 1000)
 
 
 _FILES = (
@@ -82,10 +60,10 @@ _CONDITIONS = (
     click.option(
         "--since",
         metavar="TIME",
-        callback=_moment,
+        callback=moment,
         help="Last seen then or later: a time, or how long ago (24h).",
     ),
-    click.option("--until", metavar="TIME", callback=_moment, help="Last seen before then."),
+    click.option("--until", metavar="TIME", callback=moment, help="Last seen before then."),
 )
 
 

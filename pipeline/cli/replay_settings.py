@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from pipeline.cli.replay_arguments import ReplayArguments
 from pipeline.config import Settings, load_settings
+from pipeline.config.receipts import ReceiptSettings
 from pipeline.customerio.credentials import Credentials
 from pipeline.documents import DocumentError
 from pipeline.errors import ConfigurationError
@@ -77,7 +78,13 @@ def sent_to(settings: Settings, base_url: str, credentials: Credentials) -> Sett
         "api_key": SecretStr(credentials.api_key),
         "api_key_file": None,
     }
-    return settings.model_copy(update={"customerio": settings.customerio.model_copy(update=update)})
+    # What a sandbox accepts deletes nobody: it leaves no receipt.
+    return settings.model_copy(
+        update={
+            "customerio": settings.customerio.model_copy(update=update),
+            "receipts": ReceiptSettings(),
+        }
+    )
 
 
 def topic_of(arguments: ReplayArguments, settings: Settings) -> str:

@@ -59,6 +59,7 @@ def contradictions(settings: Settings) -> Iterator[Finding]:
         )
     yield from settings.decode.contradictions()
     yield from _drain_deadline(settings)
+    yield from _receipts(settings)
     yield from _admin_token(settings)
 
 
@@ -74,6 +75,22 @@ def _admin_token(settings: Settings) -> Iterator[Finding]:
             (
                 f"'admin.listen' is {admin.listen}, which others can reach, so the page needs a token: set"
                 f" {variable(path)}, or name a file that holds it in 'admin.token_file' or {variable(path)}_FILE"
+            ),
+        )
+
+
+def _receipts(settings: Settings) -> Iterator[Finding]:
+    """Hashed names need a key, or a list of names undoes them."""
+    receipts = settings.receipts
+    path: KeyPath = ("receipts", "hash_key")
+    if receipts.hash_key is not None and receipts.hash_key_file is not None:
+        yield path, "'receipts.hash_key' and 'receipts.hash_key_file' are both set; keep one"
+    if receipts.person == "hashed" and not receipts.has_hash_key:
+        yield (
+            ("receipts", "person"),
+            (
+                f"'person' is hashed, which needs a key: set {variable(path)}, or name a file that holds it in"
+                f" 'receipts.hash_key_file' or {variable(path)}_FILE"
             ),
         )
 
@@ -104,6 +121,8 @@ def ineffective(settings: Settings, data: dict[str, Any]) -> Iterator[Finding]:
     """Yield settings that were given and change nothing."""
     if settings.customerio.base_url is not None and "region" in data["customerio"]:
         yield ("customerio", "region"), "'region' has no effect because 'base_url' is set"
+    if settings.receipts.file is None and data["receipts"]:
+        yield ("receipts",), "'receipts' has no effect because 'receipts.file' is not set"
     if (
         settings.kafka.properties.get("group.protocol") == "consumer"
         and "session_timeout_seconds" in data["kafka"]

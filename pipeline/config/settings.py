@@ -17,6 +17,7 @@ from pipeline.config.fields import (
     Url,
 )
 from pipeline.config.kafka import KafkaSettings
+from pipeline.config.receipts import ReceiptSettings
 from pipeline.config.secrets import Secret
 
 
@@ -263,5 +264,6 @@ class Settings(Section):
     delivery: Annotated[DeliverySettings, Field(default_factory=DeliverySettings)]
     deadletters: Annotated[DeadLetterSettings, Field(default_factory=DeadLetterSettings)]
     timestamps: Annotated[TimestampSettings, Field(default_factory=TimestampSettings)]
+    receipts: Annotated[ReceiptSettings, Field(default_factory=ReceiptSettings)]
     admin: Annotated[AdminSettings, Field(default_factory=AdminSettings)]
     logs: Annotated[LogSettings, Field(default_factory=LogSettings)]

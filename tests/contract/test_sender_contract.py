@@ -13,8 +13,11 @@ from pipeline.delivery.delivery import Delivery
 from pipeline.delivery.retry import RetryPolicy
 from pipeline.delivery.sender import ThreadedSender
 from pipeline.ports import Sender
+from pipeline.receipts.receipt import plain_name
+from pipeline.receipts.sender import ReceiptedSender
 from tests.fakes.api import FakeApi, unlimited
 from tests.fakes.clock import FakeClock
+from tests.fakes.receipts import FakeReceipts
 from tests.fakes.sender import FakeSender
 from tests.operations_made import make_operation
 
@@ -43,16 +46,19 @@ async def open_slow_courier() -> tuple[Delivery, Callable[[], Awaitable[None]]]:
     return Delivery(SlowApi(), RetryPolicy(), admission=unlimited(), random=Random(1)), release
 
 
-@pytest.fixture(params=["fake", "thread"])
+@pytest.fixture(params=["fake", "receipted", "thread"])
 def sender(request: pytest.FixtureRequest) -> Iterator[Sender]:
     made: Sender
     if request.param == "thread":
         made = ThreadedSender(open_slow_courier, max_in_flight=4)
     else:
+        clock = FakeClock()
         made = FakeSender(
-            FakeClock(),
+            clock,
             lambda sent: None if len(sent.operations[0].payload) == 7 else [CONFIRMED] * len(sent.operations),
         )
+        if request.param == "receipted":
+            made = ReceiptedSender(made, FakeReceipts(), clock, name=plain_name, sent_to="here")
     yield made
     made.close()
 
