@@ -5,6 +5,7 @@ a ULID is not used there (a statement of Customer.io's staff), only the uniquene
 """
 
 import re
+from functools import lru_cache
 from hashlib import blake2b
 
 import orjson
@@ -14,10 +15,10 @@ from pipeline.records import Record
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32
 _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
+_CHARACTERS = bytes(ord(_ALPHABET[byte % 32]) for byte in range(256))
+"""Five bits of each byte as a character."""
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}\Z", re.IGNORECASE)
 _MAX_TIME_MS = 2**48 - 1
-_LAST_40_BITS = 2**40 - 1
-_LAST_80_BITS = 2**80 - 1
 _HASHED_WHOLE_BYTES = 1_024
 """A longer value is hashed once for all calls of its record; a shorter one goes into the hash of each as it is."""
 
@@ -51,7 +52,8 @@ def event_id(namespace: str, record: Record, value: bytes, source: CallSource) -
     """
     seed = orjson.dumps((namespace, record.topic, record.partition, record.offset, *source))
     time_ms = min(max(record.timestamp_ms or 0, 0), _MAX_TIME_MS)
-    return _ulid(time_ms, int.from_bytes(blake2b(seed + value, digest_size=10).digest()))
+    digest = blake2b(seed + value, digest_size=16).digest()
+    return _time_part(time_ms) + digest.translate(_CHARACTERS).decode()
 
 
 def derived_event_id(namespace: str, own: str, source: CallSource) -> str:
@@ -60,16 +62,15 @@ def derived_event_id(namespace: str, own: str, source: CallSource) -> str:
     It does not depend on the record, so that an event which the producer sent twice is counted once. The whole ULID
     is hash: 128 bits, so that its first character is at most 7.
     """
-    number = int.from_bytes(blake2b(orjson.dumps((namespace, own, *source)), digest_size=16).digest())
-    return _ulid(number >> 80, number & _LAST_80_BITS)
+    digest = blake2b(orjson.dumps((namespace, own, *source)), digest_size=26).digest()
+    return _ALPHABET[digest[0] % 8] + digest[1:].translate(_CHARACTERS).decode()
 
 
-def _ulid(time: int, rest: int) -> str:
-    """Write 48 and 80 bits in base 32, two characters at a time; numbers of 40 bits are shifted in half the time."""
-    pairs, high, low = _PAIRS, rest >> 40, rest & _LAST_40_BITS
-    return (
-        f"{pairs[time >> 40]}{pairs[time >> 30 & 1023]}{pairs[time >> 20 & 1023]}{pairs[time >> 10 & 1023]}"
-        f"{pairs[time & 1023]}"
-        f"{pairs[high >> 30]}{pairs[high >> 20 & 1023]}{pairs[high >> 10 & 1023]}{pairs[high & 1023]}"
-        f"{pairs[low >> 30]}{pairs[low >> 20 & 1023]}{pairs[low >> 10 & 1023]}{pairs[low & 1023]}"
-    )
+def _time_part(time_ms: int) -> str:
+    """Write 48 bits as ten characters; the first six change every seventeen minutes."""
+    return f"{_first_six(time_ms >> 20)}{_PAIRS[time_ms >> 10 & 1023]}{_PAIRS[time_ms & 1023]}"
+
+
+@lru_cache(maxsize=1_024)
+def _first_six(time: int) -> str:
+    return f"{_PAIRS[time >> 20]}{_PAIRS[time >> 10 & 1023]}{_PAIRS[time & 1023]}"

@@ -16,6 +16,7 @@ import httpx
 from rich.console import Console
 
 from pipeline.cli.assembly import Pipeline, open_pipeline
+from pipeline.cli.garbage import collect_seldom
 from pipeline.config import Settings
 from pipeline.customerio.credentials import Credentials
 from pipeline.demo.feeder import Feeder, history_start_ms
@@ -90,6 +91,7 @@ class Stage:
                     self._show_addresses()
             return bool(self._seconds) and not keep
 
+        collect_seldom()
         with progress:
             self._pipeline.engine.run(is_over)
         self._seconds = self._seconds or time.monotonic() - started

@@ -8,6 +8,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from pipeline.cli import assembly
+from pipeline.cli.garbage import collect_seldom
 from pipeline.cli.replay_arguments import ReplayArguments
 from pipeline.cli.replay_display import moving
 from pipeline.cli.replay_settings import sent_to
@@ -70,6 +71,7 @@ def run_engine(
             options=assembly.engine_options(settings),
         )
         view = RunView(reader.ranges, reader.positions, tally, sieve.left_out)
+        collect_seldom()
         with moving(console, view.line, view.table):
             engine.run(lambda: stop() or is_done())
     seconds = time.monotonic() - started

@@ -9,6 +9,7 @@ import click
 from pipeline import __version__
 from pipeline.cli.config_option import config_option
 from pipeline.cli.follow import follow_supervisor
+from pipeline.cli.garbage import collect_seldom
 from pipeline.cli.signals import StopRequest
 
 
@@ -70,5 +71,6 @@ def run(path: Path, watch: bool, workers: int) -> int:
             reloader.check()
             return stop()
 
+        collect_seldom()
         pipeline.engine.run(is_over)
     return stop.status

@@ -1,13 +1,13 @@
 """`cio-pipeline sandbox`: a local Customer.io."""
 
 import asyncio
-import gc
 import json
 import signal
 from pathlib import Path
 
 import click
 
+from pipeline.cli.garbage import collect_seldom
 from pipeline.customerio.credentials import Credentials
 from pipeline.errors import ExitStatus
 from pipeline.sandbox.app import SandboxState
@@ -17,9 +17,6 @@ from pipeline.sandbox.storage import OperationFile
 from pipeline.sandbox.workspace import Workspace
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-_COLLECT_RARELY = (100_000, 50, 1_000)
-"""What arrives is kept for good; looking through it for garbage took a third of the time an operation."""
 
 
 @click.command()
@@ -77,7 +74,7 @@ def sandbox(
     click.echo(
         json.dumps({"base_url": service.base_url}) if as_json else f"sandbox listening on {service.base_url}"
     )
-    gc.set_threshold(*_COLLECT_RARELY)
+    collect_seldom()
     return asyncio.run(_serve(service))
 
 
