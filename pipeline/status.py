@@ -9,18 +9,29 @@ from pipeline.records import TopicPartition
 class PartitionStatus:
     """How far one assigned partition is; each offset is the next one, None while unknown.
 
-    `position` is read up to, `committed` settled and told to Kafka, `end` what the partition holds.
+    `position` is read up to, everything below `settled` is done, `committed` is that as last told to Kafka, `end` what
+    the partition holds. `lag_seconds` is the age of the next record that is not settled, `retention_left_seconds` the
+    time until its topic may delete it; None where they are not known.
     """
 
     topic_partition: TopicPartition
     position: int | None = None
     committed: int | None = None
     end: int | None = None
+    settled: int | None = None
+    lag_seconds: float | None = None
+    retention_left_seconds: float | None = None
+
+    @property
+    def next_offset(self) -> int | None:
+        """Where a member would begin that took the partition over now; None while unknown."""
+        known = (self.committed, self.settled, self.position)
+        return next((offset for offset in known if offset is not None), None)
 
     @property
     def lag(self) -> int | None:
         """Records that are not settled yet, as far as Kafka knows; None while unknown."""
-        done = self.position if self.committed is None else self.committed
+        done = self.next_offset
         return None if done is None or self.end is None else max(0, self.end - done)
 
 
@@ -29,8 +40,8 @@ class EngineStatus:
     """The engine at one moment.
 
     `reasons` says in safe sentences why the engine is not ready; it is empty when it is. `held` says why delivery
-    holds, None while it goes on. `waiting_calls` are made and not on their way yet. `paused` tells that reading waits
-    for what is open to settle.
+    holds, None while it goes on. `waiting_calls` are made and not on their way yet; of `blocked_lanes` a call waits for
+    the answer to an earlier one. `paused` tells that reading waits for what is open to settle.
     """
 
     ready: bool
@@ -39,6 +50,7 @@ class EngineStatus:
     open_records: int = 0
     open_bytes: int = 0
     waiting_calls: int = 0
+    blocked_lanes: int = 0
     batches_in_flight: int = 0
     held: str | None = None
     paused: bool = False

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pipeline.delivery.flight import Flight
-from pipeline.kafka.assignment import Assignment
+from pipeline.kafka.assignment import AssignedPartition, Assignment
 from pipeline.ports import Sender, Source
 from pipeline.status import EngineStatus, PartitionStatus
 
@@ -29,11 +29,8 @@ def take_status(
         ready=not any(reasons),
         reasons=tuple(reason for reason in reasons if reason),
         partitions=tuple(
-            PartitionStatus(
-                partition.topic_partition,
-                position=source.position(partition.topic_partition),
-                committed=partition.committed,
-                end=ends.get(partition.topic_partition),
+            _partition_status(
+                partition, source.position(partition.topic_partition), ends.get(partition.topic_partition)
             )
             for partition in assignment
         ),
@@ -45,4 +42,14 @@ def take_status(
         paused=paused,
         requests_per_second_limit=limits.requests_per_s,
         requests_in_flight_limit=limits.in_flight,
+    )
+
+
+def _partition_status(partition: AssignedPartition, position: int | None, end: int | None) -> PartitionStatus:
+    return PartitionStatus(
+        partition.topic_partition,
+        position=position,
+        settled=partition.tracker.committable(position),
+        committed=partition.committed,
+        end=end,
     )
