@@ -8,6 +8,7 @@ from pipeline.deadletters.keeper import FailureLimits
 from pipeline.delivery.lease import Lease
 from pipeline.engine import EngineOptions
 from pipeline.errors import ExitStatus, LimitReachedError
+from pipeline.records import Position, TopicPartition
 from tests.engine_made import P0, P1, Rig, call
 from tests.fakes.kafka_log import FakeLog
 from tests.fakes.sender import confirm_all, never
@@ -40,21 +41,62 @@ def test_a_bad_record_with_no_neighbours_is_settled_a_little_later() -> None:
 
 
 def test_twenty_restarts_do_not_pour_a_topic_into_the_dead_letters() -> None:
-    """G6 across restarts: a supervisor that starts it again meets the same records, never the next ones."""
-    log = FakeLog({"events": 1})
-    for _ in range(1_000):
-        log.append("events", 0, b"broken by a release")
-    distinct: set[int] = set()
-    for _ in range(20):
+    """G6 across restarts: whichever partition each process reads first, no more than a window is written."""
+    log = FakeLog({"events": 20})
+    for number in range(4_000):
+        log.append("events", number % 20, b"broken by a release")
+    distinct: set[Position] = set()
+    for restart in range(20):
         rig = Rig(log, failure_limits=stopping(), options=EngineOptions(poll_max_records=10))
+        log.take_away(*log.partitions)
+        log.give_back(TopicPartition("events", restart))
         with pytest.raises(
             LimitReachedError, match=r"100% of the last 100 records could not be mapped"
         ) as caught:
             rig.engine.run(lambda: False)
         assert caught.value.exit_status is ExitStatus.LIMIT
         assert rig.committed == {}
-        distinct |= {entry.record.offset for entry in rig.dead_letters.safe}
-    assert len(distinct) <= WINDOW + 10
+        distinct |= {entry.record.position for entry in rig.dead_letters.safe}
+    assert 20 <= len(distinct) <= WINDOW
+
+
+def test_what_fails_first_is_seen_at_once_and_settled_later() -> None:
+    rig = Rig()
+    rig.start()
+    rig.append_value(b"not json")
+    rig.step(2)
+    assert [entry.record.offset for entry in rig.dead_letters.safe] == [0]
+    assert rig.committed == {}
+
+
+def test_what_has_passed_probation_is_written_once() -> None:
+    rig = Rig(failure_limits=FailureLimits(window=WINDOW), options=EngineOptions(poll_max_records=7))
+    for number in range(600):
+        if number < 30 or number % 4 == 0:  # too many at first
+            rig.append_value(b"broken")
+        else:
+            rig.append(call("track", f"p{number}", "a"))
+    rig.run_until_drained()
+    assert rig.committed == {P0: 600}
+    offsets = [entry.record.offset for entry in rig.dead_letters.safe]
+    assert sorted(offsets) == [number for number in range(600) if number < 30 or number % 4 == 0]
+
+
+def test_what_is_on_probation_when_its_partition_goes_is_left_to_the_next_reader() -> None:
+    rig = Rig(failure_limits=FailureLimits(window=WINDOW))
+    rig.start()
+    for _ in range(30):
+        rig.append_value(b"broken")
+    rig.run_for(5)
+    seen_at_once = len(rig.dead_letters.safe)
+    assert seen_at_once == WINDOW // 20
+    rig.log.take_away(P0)
+    rig.run_for(100)
+    assert len(rig.dead_letters.safe) == seen_at_once
+    rig.log.give_back(P0)
+    rig.run_for(100)
+    assert rig.committed == {P0: 30}
+    assert {entry.record.offset for entry in rig.dead_letters.safe} == set(range(30))
 
 
 def test_at_the_limit_it_holds_with_readiness_red_and_sends_nothing_more() -> None:
@@ -68,7 +110,7 @@ def test_at_the_limit_it_holds_with_readiness_red_and_sends_nothing_more() -> No
     assert rig.source.paused == {P0, P1}
     assert not rig.engine.status.ready
     assert "100% of the last 100 records could not be mapped" in rig.engine.status.reasons[0]
-    assert len(rig.dead_letters.safe) <= WINDOW + 10
+    assert 0 < len(rig.dead_letters.safe) <= WINDOW
     assert rig.delivered == []
 
 
