@@ -1,0 +1,1 @@
+"""What the pipeline knows about people, to leave out calls that would only cost money."""
