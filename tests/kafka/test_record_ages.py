@@ -23,7 +23,8 @@ def ages_of(bootstrap_servers: str, topic: str, *, timeout_s: float = 5.0) -> Re
 
 def write(bootstrap_servers: str, topic: str, *records: tuple[int, int], size: int = 10) -> None:
     """Write records, each a partition and a timestamp in milliseconds."""
-    producer = Producer({"bootstrap.servers": bootstrap_servers, "message.max.bytes": 2_000_000})
+    in_order = {"enable.idempotence": True}
+    producer = Producer({"bootstrap.servers": bootstrap_servers, "message.max.bytes": 2_000_000, **in_order})
     for partition, timestamp_ms in records:
         producer.produce(topic, value=b"x" * size, partition=partition, timestamp=timestamp_ms)
     assert producer.flush(30) == 0
@@ -105,7 +106,8 @@ def test_apache_kafka_tells_ages_retention_and_what_it_has_deleted(apache_kafka:
                 ages.look({first: 0, second: 0})
                 == {first: NextRecord(0, now_ms - 9_000), second: NextRecord(0, now_ms - 1_000)}
             ),
-            "both partitions told", 20,
+            "both partitions told",
+            20,
         )
         _delete_before(admin, first, 1)
         wait_until(lambda: ages.look({first: 0}) == {first: NextRecord(0, gone=True)}, "told to be gone")

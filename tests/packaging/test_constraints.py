@@ -14,22 +14,20 @@ LINES = [
 
 
 def needed(name: str, extra: str = "") -> set[str]:
-    """Every package that a package needs, itself included."""
-    found: set[str] = set()
+    """Every package that a package needs, itself included, with the extras that are asked for."""
+    found: set[tuple[str, str]] = set()
     waiting = [(canonicalize_name(name), extra)]
     while waiting:
-        current, extras = waiting.pop()
-        if current in found:
+        current, asked = waiting.pop()
+        if (current, asked) in found:
             continue
-        found.add(current)
+        found.add((current, asked))
         for line in distribution(current).requires or []:
             requirement = Requirement(line)
-            if any(
-                requirement.marker is None or requirement.marker.evaluate({"extra": one})
-                for one in {"", extras}
-            ):
-                waiting.append((canonicalize_name(requirement.name), next(iter(requirement.extras), "")))
-    return found
+            if requirement.marker is None or requirement.marker.evaluate({"extra": asked}):
+                wanted = canonicalize_name(requirement.name)
+                waiting += [(wanted, one) for one in {"", *requirement.extras}]
+    return {current for current, _ in found}
 
 
 def test_everything_that_is_installed_is_pinned() -> None:
