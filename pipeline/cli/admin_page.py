@@ -2,11 +2,15 @@
 
 from starlette.types import ASGIApp
 
+from pipeline.cli.playground import read_files
 from pipeline.config import Settings
 from pipeline.config.fields import is_loopback
 from pipeline.errors import ConfigurationError
+from pipeline.mapping import MappingLimits
 from pipeline.operations.admin_access import Access, AdminToken
-from pipeline.operations.admin_application import Monitored, admin_application
+from pipeline.operations.admin_application import Monitored, Part, admin_application
+from pipeline.operations.admin_playground import PlaygroundPart
+from pipeline.operations.playground import Ways
 
 
 def admin_page(settings: Settings, monitored: Monitored) -> ASGIApp:
@@ -15,7 +19,23 @@ def admin_page(settings: Settings, monitored: Monitored) -> ASGIApp:
     Raises:
         ConfigurationError: others can reach the address and there is no token, or the token cannot be used.
     """
-    return admin_application(monitored, access_of(settings))
+    return admin_application(monitored, access_of(settings), parts_of(settings))
+
+
+def parts_of(settings: Settings) -> list[Part]:
+    """Return the views beside Live."""
+    files = settings.mapping.files
+    return [PlaygroundPart(lambda: read_files(files), _ways(settings), settings.kafka.topics)]
+
+
+def _ways(settings: Settings) -> Ways:
+    timestamps = settings.timestamps
+    limits = MappingLimits(
+        future_tolerance_seconds=timestamps.future_tolerance_seconds,
+        clamp_future=timestamps.future == "clamp",
+    )
+    customerio = settings.customerio
+    return Ways(settings.mapping.namespace, customerio.identify_timestamp, customerio.api == "v1", limits)
 
 
 def access_of(settings: Settings) -> Access:

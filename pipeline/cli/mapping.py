@@ -10,7 +10,7 @@ from typing import Any
 import click
 import orjson
 
-from pipeline.cli.mapping_requests import shown_requests
+from pipeline.cli.playground import playground
 from pipeline.decode import decode_json
 from pipeline.documents import DocumentError, Level
 from pipeline.errors import ExitStatus
@@ -23,6 +23,7 @@ from pipeline.mapping.lint import lint as find_warnings
 from pipeline.mapping.reports import Format, junit, problem_lines
 from pipeline.mapping.rules import MappingFile
 from pipeline.mapping.sample import first_mapping
+from pipeline.operations.shown_requests import shown_requests
 from pipeline.records import Record
 from pipeline.translation import Translation, Translator
 
@@ -33,6 +34,9 @@ _DEFAULT = (Path("mappings"),)
 @click.group()
 def mapping() -> None:
     """Check, test and explain mapping files."""
+
+
+mapping.add_command(playground)
 
 
 @mapping.command()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from pipeline.cli.admin_page import access_of
+from pipeline.cli.admin_page import access_of, parts_of
 from pipeline.cli.follow import WORKER_VARIABLE
 from pipeline.cli.worker import Worker
 from pipeline.cli.workers_admin import WorkersMonitor
@@ -55,7 +55,8 @@ def run_workers(settings: Settings, path: Path, count: int, arguments: tuple[str
     if settings.admin.listen is not None:
         access = access_of(settings)
         admin = AdminServer(
-            settings.admin.listen, admin_application(WorkersMonitor(workers, access.token), access)
+            settings.admin.listen,
+            admin_application(WorkersMonitor(workers, access.token), access, parts_of(settings)),
         )
         admin.start()
     _log.info("started", workers=count, admin=admin and admin.address, process=os.getpid())

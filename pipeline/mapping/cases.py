@@ -155,10 +155,30 @@ def _suite(path: Path, environment: Mapping[str, str] | None, *, traced: bool) -
         under_test = [read_document(path.parent / name) for name in names]
         rules = compile_rules(under_test, environment=environment, traced=traced)
     cases = tuple(Case(test, document, ("tests", index)) for index, test in enumerate(file.tests))
+    _refuse_wrong(cases)
+    return Suite(str(path), rules, cases)
+
+
+def suite_in(document: Document, *, environment: Mapping[str, str] | None = None) -> Suite:
+    """Return the rules of a mapping document and the tests in it. No file is read: tests with an `event_file` are out.
+
+    Raises:
+        DocumentError: with every problem.
+    """
+    rules = compile_rules([document], environment=environment, traced=True)
+    cases = tuple(
+        Case(test, document, ("tests", index))
+        for index, test in enumerate(rules.files[document.file].tests)
+        if test.event_file is None
+    )
+    _refuse_wrong(cases)
+    return Suite(document.file, rules, cases)
+
+
+def _refuse_wrong(cases: Sequence[Case]) -> None:
     problems = [problem for case in cases for problem in _case_problems(case)]
     if problems:
         raise DocumentError(problems)
-    return Suite(str(path), rules, cases)
 
 
 def _case_problems(case: Case) -> Iterable[Problem]:

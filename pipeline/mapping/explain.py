@@ -2,7 +2,9 @@
 
 import json
 import os
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from pipeline.mapping.cases import shown
@@ -16,6 +18,29 @@ from pipeline.records import Record
 
 _LONGEST = 160
 _MOST_ELEMENTS = 20
+
+
+class Verdict(StrEnum):
+    """What became of a rule."""
+
+    MATCHED = "matched"
+    NOT_MATCHED = "not matched"
+    NOT_TRIED = "not tried"
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedRule:
+    """One rule: what became of it, why in a few words where the condition does not say it, and all of its parts."""
+
+    rule: RulePlan
+    verdict: Verdict
+    why: str | None = None
+    details: tuple[str, ...] = ()
+
+    def lines(self) -> Iterator[str]:
+        """Yield it as text."""
+        yield f"rule {self.rule.name}: {self.verdict}" + ("" if self.why is None else f", {self.why}")
+        yield from self.details
 
 
 class Explainer:
@@ -35,36 +60,40 @@ class Explainer:
 
     def lines(self) -> Iterator[str]:
         """Yield the explanation, line by line."""
+        for rule in self.rules():
+            yield from rule.lines()
+        yield from self._outcome()
+
+    def rules(self) -> Iterator[ExplainedRule]:
+        """Yield what became of each rule, in their order."""
         ended_by: str | None = None
         for rule in self._rules.rules:
             if ended_by is not None:
-                yield f"rule {rule.name}: not tried, because rule {ended_by} ended the event"
+                yield ExplainedRule(rule, Verdict.NOT_TRIED, f"because rule {ended_by} ended the event")
                 continue
-            matched = yield from self._rule(rule)
-            if matched and rule.stop:
+            explained = self._rule(rule)
+            if explained.verdict is Verdict.MATCHED and rule.stop:
                 ended_by = rule.name
-        yield from self._outcome()
+            yield explained
 
-    def _rule(self, rule: RulePlan) -> Generator[str, None, bool]:
-        tombstone = self._record.value is None
+    def _rule(self, rule: RulePlan) -> ExplainedRule:
         if rule.never:
-            yield f"rule {rule.name}: not matched, its condition is false"
-            return False
-        if tombstone and not asks_for_tombstones(rule):
-            yield f"rule {rule.name}: not tried, because the record is a tombstone and the rule does not ask for it"
-            return False
-        condition = self._evaluated(rule.when) if rule.when is not None else "true"
-        matched = rule.when is None or self._holds(rule.when.node)
-        yield f"rule {rule.name}: {'matched' if matched else 'not matched'}"
-        if rule.when is not None:
-            parts = _parts(rule.when.text)
-            for part in parts if len(parts) > 1 else ():
-                yield f"    {part} = {self._text_evaluated(part)}"
-            if len(parts) == 1:
-                yield f"    {rule.when.text} = {condition}"
-        if matched:
-            yield from self._calls(rule)
-        return matched
+            return ExplainedRule(rule, Verdict.NOT_MATCHED, "its condition is false")
+        if self._record.value is None and not asks_for_tombstones(rule):
+            why = "because the record is a tombstone and the rule does not ask for it"
+            return ExplainedRule(rule, Verdict.NOT_TRIED, why)
+        condition = () if rule.when is None else tuple(self._condition(rule.when))
+        if rule.when is not None and not self._holds(rule.when.node):
+            return ExplainedRule(rule, Verdict.NOT_MATCHED, details=condition)
+        return ExplainedRule(rule, Verdict.MATCHED, details=(*condition, *self._calls(rule)))
+
+    def _condition(self, when: Expression) -> Iterator[str]:
+        parts = _parts(when.text)
+        if len(parts) == 1:
+            yield f"    {when.text} = {self._evaluated(when)}"
+            return
+        for part in parts:
+            yield f"    {part} = {self._text_evaluated(part)}"
 
     def _calls(self, rule: RulePlan) -> Iterator[str]:
         if rule.for_each is None:

@@ -34,7 +34,6 @@ class Part(Protocol):
     """A view of the page with its part of the API."""
 
     name: str
-    shows_payloads: bool
 
     def routes(self) -> Sequence[BaseRoute]:
         """Return the routes of its part of the API."""
