@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from pipeline.cli.checkup_findings import Finding, failed, left_out, passed
 from pipeline.decode import SchemaPending, Undecodable
 from pipeline.decode.envelopes import Decode
+from pipeline.decode.patience import asked_until
 from pipeline.mapping import RuleSet
 from pipeline.records import Record, TopicPartition
 
 SCHEMA_WAIT_S = 10.0
-_PAUSE_S = 0.05
+"""How long the whole sample may wait for schemas."""
 
 
 def sample_findings(
@@ -25,7 +26,7 @@ def sample_findings(
     places: defaultdict[tuple[str, str], set[TopicPartition]] = defaultdict(set)
     deadline = time.monotonic() + SCHEMA_WAIT_S
     for record in records:
-        event = _decoded(record, decode, deadline)
+        event = asked_until(decode, record, deadline)
         if isinstance(event, Undecodable | SchemaPending):
             ends["undecodable" if isinstance(event, Undecodable) else "waiting"] += 1
             continue
@@ -36,14 +37,6 @@ def sample_findings(
                 places[record.topic, call.identity.lane_key].add(record.topic_partition)
     yield from _shares(ends, len(records), 1.0 if limit_share is None else limit_share)
     yield _spread(places)
-
-
-def _decoded(record: Record, decode: Decode, deadline: float) -> object:
-    event = decode(record)
-    while isinstance(event, SchemaPending) and time.monotonic() < deadline:
-        time.sleep(_PAUSE_S)
-        event = decode(record)
-    return event
 
 
 def _shares(ends: Counter[str], total: int, limit_share: float) -> Iterator[Finding]:

@@ -25,10 +25,10 @@ from pipeline.deadletters.archive import Archive
 from pipeline.deadletters.entry import Resolution, Settlement
 from pipeline.deadletters.json_lines import record_line
 from pipeline.deadletters.masking import Mask
-from pipeline.deadletters.patience import PatientTranslator
 from pipeline.deadletters.redrive import Progress
 from pipeline.deadletters.selection import Selection, by_kind
 from pipeline.deadletters.unresolved import Unresolved
+from pipeline.decode.patience import patient
 from pipeline.errors import ConfigurationError, ExitStatus
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -111,7 +111,7 @@ def show(
                 " `cio-pipeline deadletters list --each` shows those there are"
             )
         documents = [
-            record_document(list(group), found.archive, PatientTranslator(current), mask)
+            record_document(list(group), found.archive, patient(current.translate), mask)
             for _, group in groupby(letters, key=lambda letter: letter.key.digest)
         ]
     if as_json:
@@ -190,7 +190,7 @@ def retry(
             chosen,
             found.stored,
             found.archive,
-            PatientTranslator(current),
+            patient(current.translate),
             allow_irreversible=allow_irreversible,
         )
         if dry_run:

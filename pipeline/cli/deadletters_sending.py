@@ -11,7 +11,7 @@ from pipeline.clock import SystemClock
 from pipeline.config import Settings
 from pipeline.deadletters.append import exclusive
 from pipeline.deadletters.archive import Archive
-from pipeline.deadletters.plan import Course, PlannedRecord, Translator, plan
+from pipeline.deadletters.plan import Course, PlannedRecord, Translate, plan
 from pipeline.deadletters.redrive import Progress, Redrive
 from pipeline.deadletters.unresolved import Unresolved
 
@@ -30,7 +30,7 @@ class Retry:
     chosen: Sequence[Unresolved]
     stored: Stored
     archive: Archive
-    translator: Translator
+    translate: Translate
     allow_irreversible: bool
     progress: Progress = field(default_factory=Progress)
 
@@ -73,7 +73,7 @@ class Retry:
             redrive.run(self._plan(), stop, look)
 
     def _plan(self) -> Iterator[PlannedRecord]:
-        return plan(self.chosen, self.archive, self.translator, allow_irreversible=self.allow_irreversible)
+        return plan(self.chosen, self.archive, self.translate, allow_irreversible=self.allow_irreversible)
 
 
 def _with_share(settings: Settings) -> Settings:

@@ -11,7 +11,7 @@ from rich.table import Table
 from pipeline.deadletters.archive import Archive
 from pipeline.deadletters.masking import Mask
 from pipeline.deadletters.matching import match
-from pipeline.deadletters.plan import Translator
+from pipeline.deadletters.plan import Translate
 from pipeline.deadletters.selection import Kind
 from pipeline.deadletters.unresolved import Unresolved
 
@@ -73,6 +73,7 @@ def letter_document(letter: Unresolved, mask: Mask) -> dict[str, Any]:
         "status": letter.status,
         "text": letter.text,
         "times": letter.times,
+        "replay": letter.replay,
         "attempts": letter.attempts,
         "first_seen_ms": letter.first_seen_ms,
         "last_seen_ms": letter.last_seen_ms,
@@ -80,12 +81,12 @@ def letter_document(letter: Unresolved, mask: Mask) -> dict[str, Any]:
 
 
 def record_document(
-    letters: Sequence[Unresolved], archive: Archive, translator: Translator, mask: Mask
+    letters: Sequence[Unresolved], archive: Archive, translate: Translate, mask: Mask
 ) -> dict[str, Any]:
     """Return everything about the dead letters of one record: the original, what failed, what would be sent now."""
     entries = [archive.load(letter.place, letter.key) for letter in letters]
     record = entries[0].record
-    translation = translator.translate(record)
+    translation = translate(record)
     matches = [match(letter, translation) for letter in letters]
     return {
         "original": mask.record(record),
@@ -132,7 +133,7 @@ def _letter_lines(letter: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield f"{letter['call'] or 'the whole record'}: {letter['reason']}"
     yield f"  {letter['text']}"
-    for name in ("field", "status", "answer"):
+    for name in ("field", "status", "answer", "replay"):
         if letter[name] is not None:
             yield f"  {name:10} {letter[name]}"
     yield f"  entries    {letter['times']:,}"

@@ -1,6 +1,5 @@
 """The latest events of a topic, decoded as the pipeline would: what a first mapping is guessed from."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +7,12 @@ from pipeline.cli import assembly
 from pipeline.cli.decoding import open_decoder
 from pipeline.cli.replay_settings import without_credentials
 from pipeline.config import load_settings
-from pipeline.decode import SchemaPending, Undecodable, decode_json
+from pipeline.decode import Undecodable, decode_json
 from pipeline.decode.envelopes import Decode
-from pipeline.errors import PipelineError
+from pipeline.decode.patience import patient
 from pipeline.kafka.options import KafkaOptions
 from pipeline.kafka.sample import read_sample
 from pipeline.records import Record
-
-_ASK_EVERY_S = 0.05
-_GIVE_UP_S = 60.0
 
 
 def decoded_sample(topic: str, count: int, config: Path, bootstrap_servers: str | None) -> list[Any]:
@@ -30,7 +26,8 @@ def decoded_sample(topic: str, count: int, config: Path, bootstrap_servers: str 
     """
     options, decode = _from_configuration(config) if bootstrap_servers is None else _plain(bootstrap_servers)
     records = read_sample(options, topic, count)
-    return [_event(decode, record) for record in records]
+    decoded = patient(decode)
+    return [_event(decoded(record), record) for record in records]
 
 
 def _plain(bootstrap_servers: str) -> tuple[KafkaOptions, Decode]:
@@ -45,15 +42,7 @@ def _from_configuration(path: Path) -> tuple[KafkaOptions, Decode]:
     return assembly.kafka_options(settings), open_decoder(settings)
 
 
-def _event(decode: Decode, record: Record) -> Any:
-    """Return what a record holds, once its schema is there."""
-    trouble: str | None = None
-    for _ in range(round(_GIVE_UP_S / _ASK_EVERY_S)):
-        event = decode(record)
-        if isinstance(event, Undecodable):
-            return ValueError(f"{record.position}: {event.text}")
-        if not isinstance(event, SchemaPending):
-            return event
-        trouble = event.trouble
-        time.sleep(_ASK_EVERY_S)
-    raise PipelineError(f"{record.position}: {trouble or 'the schema registry does not answer'}")
+def _event(decoded: Any, record: Record) -> Any:
+    if isinstance(decoded, Undecodable):
+        return ValueError(f"{record.position}: {decoded.text}")
+    return decoded

@@ -62,17 +62,8 @@ _MAPPING = click.Path(exists=True, path_type=Path)
 @click.option("--sample", metavar="1%", help="With --dry-run: look at a part of the keys and extrapolate.")
 @click.option(
     "--campaign-window",
-    default="72h",
-    show_default=True,
-    envvar="CIO_PIPELINE_REPLAY_CAMPAIGN_WINDOW",
-    help="Events up to this old may trigger campaigns.",
-)
-@click.option(
-    "--give-up",
-    default="60s",
-    show_default=True,
-    envvar="CIO_PIPELINE_REPLAY_GIVE_UP",
-    help="How long the brokers may be out of reach before the replay ends; it can be continued.",
+    metavar="72h",
+    help="Events up to this old may trigger campaigns; replay.campaign_window_hours if left out.",
 )
 @click.option("--allow-campaigns", is_flag=True, help="Send events that may trigger campaigns.")
 @click.option("--older-than", metavar="72h", help="Send only calls about what is older.")
@@ -106,7 +97,7 @@ _MAPPING = click.Path(exists=True, path_type=Path)
 @click.option(
     "--share",
     type=click.FloatRange(min=0, min_open=True, max=1),
-    help="The part of delivery.rate.requests_per_second to use; 0.2 leaves the rest to the live pipeline.",
+    help="The part of delivery.rate.requests_per_second to use; replay.share if left out.",
 )
 @click.option(
     "--to-sandbox",
@@ -184,8 +175,8 @@ def _check(arguments: ReplayArguments) -> None:
         raise click.UsageError("Choose one of --dry-run, --to-sandbox, --output and --diff.")
     if arguments.diff is None and (arguments.fail_on_change or arguments.html or arguments.show_data):
         raise click.UsageError("--fail-on-change, --html and --show-data are for --diff.")
-    if arguments.diff is not None and (arguments.rules or arguments.people or arguments.mapping):
-        raise click.UsageError("--rules, --people and --mapping have no effect on --diff.")
+    if arguments.diff is not None and arguments.mapping:
+        raise click.UsageError("--mapping has no effect on --diff, which names both mappings.")
     if arguments.rate is not None and arguments.share is not None:
         raise click.UsageError("Choose one of --rate and --share.")
     if arguments.sample and not arguments.dry_run:

@@ -24,8 +24,7 @@ class ReplayArguments:
     accept_mapping: bool = False
     dry_run: bool = False
     sample: str | None = None
-    campaign_window: str = "72h"
-    give_up: str = "60s"
+    campaign_window: str | None = None
     allow_campaigns: bool = False
     older_than: str | None = None
     drop_recent: bool = False

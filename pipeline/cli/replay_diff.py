@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -12,19 +12,23 @@ from rich.console import Console
 from pipeline.cli import assembly
 from pipeline.cli.replay_arguments import ReplayArguments
 from pipeline.cli.replay_display import moving
-from pipeline.cli.replay_request import partitions_of
+from pipeline.cli.replay_request import partitions_of, rules_of
 from pipeline.cli.replay_settings import replay_settings, topic_of, with_mapping
 from pipeline.config import Settings
 from pipeline.deadletters.masking import Mask
+from pipeline.decode.patience import patient
 from pipeline.errors import ConfigurationError, ExitStatus
 from pipeline.kafka.replay_lookup import TopicLookup
 from pipeline.kafka.replay_reader import read_ranges
+from pipeline.records import Record
 from pipeline.replay.bounds import parse_bounds, parse_duration_s
+from pipeline.replay.choices import Choices, people_of, rule_ids
 from pipeline.replay.diff import Difference
 from pipeline.replay.diff_views import diff_page, diff_tables
-from pipeline.replay.patience import translated
 from pipeline.replay.plan import Plan, make_plan
+from pipeline.replay.sieve import Sieve
 from pipeline.replay.views import Reading, plan_table
+from pipeline.translation import Translation, Translator
 
 
 def run_diff(arguments: ReplayArguments, stop: Callable[[], bool]) -> int:
@@ -44,15 +48,30 @@ def run_diff(arguments: ReplayArguments, stop: Callable[[], bool]) -> int:
         assembly.open_translator(with_mapping(settings, (new,))) as after,
     ):
         reading = Reading("mapping", plan.ranges)
+        of_old, of_new = _filtered(arguments, before, after)
         with moving(console, reading.line):
             for records in read_ranges(assembly.kafka_options(settings), plan.ranges, stop=stop):
                 for record in records:
-                    difference.note(record, translated(before, record), translated(after, record))
+                    difference.note(record, of_old(record), of_new(record))
                 reading.add(records)
     _print(arguments, difference, old, new)
     if difference.total.any and arguments.fail_on_change:
         return ExitStatus.FAILED
     return ExitStatus.DONE
+
+
+def _filtered(
+    arguments: ReplayArguments, *translators: Translator
+) -> Iterator[Callable[[Record], Translation]]:
+    """Yield what each mapping makes of a record, about the people and by the rules that were asked for."""
+    choices = Choices(
+        rules=rule_ids(map(rules_of, translators), arguments.rules),
+        people=people_of(arguments.people),
+        allow_irreversible=True,
+        include_erased=True,
+    )
+    for translator in translators:
+        yield patient(Sieve(translator.translate, choices, time.time()).translate)
 
 
 def plan_of(arguments: ReplayArguments, settings: Settings) -> Plan:

@@ -1,20 +1,20 @@
 """What a replay finds out before it sends anything: who was erased, what folds together, and the bill."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from pipeline.cli.replay_arguments import ReplayArguments
 from pipeline.cli.replay_request import sample_of
 from pipeline.config import Settings
+from pipeline.decode.patience import patient
 from pipeline.kafka.replay_ranges import ReplayRange
 from pipeline.records import Record, TopicPartition
 from pipeline.replay.bill import Bill, Survey
 from pipeline.replay.choices import Choices
 from pipeline.replay.erasures import Erasures
 from pipeline.replay.fold import Fold
-from pipeline.replay.patience import translated
+from pipeline.replay.look_ahead import LookAhead, Read, Since
 from pipeline.replay.requests import RequestEstimate
 from pipeline.replay.sieve import Sieve
 from pipeline.translation import Translator
@@ -22,7 +22,7 @@ from pipeline.translation import Translator
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is to be done: ranges, where each stands, and what the partitions hold now."""
+    """What is to be done: ranges, where each stands, and what all partitions of the topic hold now."""
 
     ranges: Mapping[TopicPartition, ReplayRange]
     positions: Mapping[TopicPartition, int]
@@ -43,16 +43,6 @@ class Work:
         }
 
 
-class Read(Protocol):
-    """Reads ranges whole."""
-
-    def __call__(
-        self, what: str, ranges: Mapping[TopicPartition, ReplayRange], note: Callable[[list[Record]], None]
-    ) -> None:
-        """Hand all records to `note`, some at a time; `what` says to people what for."""
-        ...
-
-
 class Preflight:
     """Looks at the records of a replay as often as the choices need it, and not once more."""
 
@@ -66,9 +56,11 @@ class Preflight:
         can_erase: bool,
         now: float,
         read: Read,
+        since: Since,
     ) -> None:
         self._arguments, self._choices, self._settings = arguments, choices, settings
-        self._translator, self._can_erase, self._now, self._read = translator, can_erase, now, read
+        self._translator, self._can_erase, self._now = translator, can_erase, now
+        self._read, self._since = read, since
 
     def look(self, work: Work, open_things: ExitStack) -> tuple[Sieve, Bill | None]:
         """Return the sieve to send through, and the bill where it was asked for or a guard must know it.
@@ -82,32 +74,32 @@ class Preflight:
 
     def _look_ahead(self, work: Work) -> Erasures | None:
         """Find out who is erased later, where any rule erases."""
-        if self._choices.include_erased or not self._can_erase:
+        choices = self._choices
+        if choices.include_erased or not self._can_erase:
             return None
-        erasures = Erasures()
-
-        def note(records: list[Record]) -> None:
-            for record in records:
-                erasures.note(record, translated(self._translator, record))
-
-        positions = {name: each.start for name, each in work.ranges.items()}
-        whole = replace(work, positions=positions) if self._choices.fold_identifies else work
-        self._read("looking ahead for people erased later", whole.left_and_behind, note)
-        return erasures
+        starts = {name: each.start for name, each in work.ranges.items()}
+        whole = replace(work, positions=starts) if choices.fold_identifies else work
+        # Only a call that erases asks who came back, and without leave none is sent.
+        return LookAhead(self._read, self._since, self._translator.translate).find(
+            whole.left,
+            whole.left_and_behind,
+            sorted(work.held.keys() - work.ranges.keys()),
+            signs_of_life=choices.allow_irreversible,
+        )
 
     def _sieve(self, erasures: Erasures | None, fold: Fold | None = None) -> Sieve:
-        return Sieve(self._translator, self._choices, self._now, erasures, fold)
+        return Sieve(self._translator.translate, self._choices, self._now, erasures, fold)
 
     def _fold(self, work: Work, erasures: Erasures | None, open_things: ExitStack) -> Fold | None:
         """Put identifies together, of the whole range: what was sent before an interruption carries the rest too."""
         if not self._choices.fold_identifies:
             return None
         fold, sieve = open_things.enter_context(Fold()), self._sieve(erasures)
+        translate = patient(self._translator.translate)
 
         def note(records: list[Record]) -> None:
             for record in records:
-                made = translated(self._translator, record)
-                fold.note(record, made, lambda record, call: sieve.reason(record, call) is None)
+                fold.note(record, translate(record), lambda record, call: sieve.reason(record, call) is None)
 
         self._read("putting identifies together", work.ranges, note)
         fold.seal()

@@ -1,24 +1,28 @@
 """From the options of `replay` to what they mean."""
 
 from pipeline.cli.replay_arguments import ReplayArguments
+from pipeline.config import Settings
 from pipeline.errors import ConfigurationError
 from pipeline.mapping import RuleSet
 from pipeline.replay.bounds import parse_duration_s
 from pipeline.replay.choices import Choices, digest_of, mapping_digest, people_of, rule_ids
 from pipeline.replay.resume import Request
+from pipeline.translation import Translator
 
 
-def choices_of(arguments: ReplayArguments, rules: RuleSet) -> Choices:
-    """Return what was chosen.
+def choices_of(arguments: ReplayArguments, settings: Settings, rules: RuleSet) -> Choices:
+    """Return what was chosen, on the command line or else in the settings.
 
     Raises:
         ConfigurationError: a rule, a person or a length of time is not what it should be.
     """
-    older_than = arguments.older_than
+    older_than, window = arguments.older_than, arguments.campaign_window
     return Choices(
-        rules=rule_ids(rules, [name for text in arguments.rules for name in text.split(",")]),
+        rules=rule_ids([rules], arguments.rules),
         people=people_of(arguments.people),
-        campaign_window_s=parse_duration_s(arguments.campaign_window),
+        campaign_window_s=(
+            settings.replay.campaign_window_hours * 3_600 if window is None else parse_duration_s(window)
+        ),
         allow_campaigns=arguments.allow_campaigns,
         older_than_s=None if older_than is None else parse_duration_s(older_than),
         drop_recent=arguments.drop_recent,
@@ -28,6 +32,14 @@ def choices_of(arguments: ReplayArguments, rules: RuleSet) -> Choices:
         identify_as_of_now=arguments.as_of == "now",
         as_new=arguments.as_new,
     )
+
+
+def rules_of(translator: Translator) -> RuleSet:
+    """Return the rules that a translator maps with."""
+    rules = translator.mapper
+    if not isinstance(rules, RuleSet):
+        raise TypeError("a replay needs the rules themselves, to know what they can do")
+    return rules
 
 
 def request_of(

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
@@ -13,14 +13,13 @@ from pipeline.cli.replay_arguments import ReplayArguments
 from pipeline.cli.replay_display import moving
 from pipeline.cli.replay_engine import run_engine
 from pipeline.cli.replay_preflight import Preflight, Work
-from pipeline.cli.replay_request import bounds_digest, choices_of, partitions_of, request_of
+from pipeline.cli.replay_request import bounds_digest, choices_of, partitions_of, request_of, rules_of
 from pipeline.cli.replay_settings import topic_of
 from pipeline.config import Settings
 from pipeline.kafka.replay_lookup import TopicLookup
 from pipeline.kafka.replay_progress import Mark, ProgressStore, group_of
 from pipeline.kafka.replay_ranges import ReplayRange
 from pipeline.kafka.replay_reader import RangeReader, read_ranges
-from pipeline.mapping import RuleSet
 from pipeline.records import Record, TopicPartition
 from pipeline.replay.bill import Bill
 from pipeline.replay.bounds import parse_bounds, parse_duration_s
@@ -28,7 +27,7 @@ from pipeline.replay.choices import mapping_digest
 from pipeline.replay.erasures import can_erase
 from pipeline.replay.guards import check_campaigns
 from pipeline.replay.outlets import UnkeptProgress
-from pipeline.replay.plan import make_plan
+from pipeline.replay.plan import make_plan, ranges_since
 from pipeline.replay.resume import Finished, GoOn, decide, has_ended, this_process
 from pipeline.replay.sieve import Sieve
 from pipeline.replay.summary import Summary
@@ -62,7 +61,7 @@ class Session:
         self._topic = topic_of(arguments, settings)
         self._translator = translator
         self._rules = rules_of(translator)
-        self._choices = choices_of(arguments, self._rules)
+        self._choices = choices_of(arguments, settings, self._rules)
         self._kafka = assembly.kafka_options(settings)
         self.name = arguments.name or self._topic
 
@@ -86,6 +85,7 @@ class Session:
                 can_erase=can_erase(self._rules),
                 now=self._now,
                 read=self._read,
+                since=self._since,
             )
             sieve, bill = preflight.look(work, open_things)
             if bill is not None and not self._stop():
@@ -142,6 +142,12 @@ class Session:
                 note(records)
                 reading.add(records)
 
+    def _since(
+        self, partitions: Collection[TopicPartition], unix_ms: int
+    ) -> Mapping[TopicPartition, ReplayRange]:
+        with TopicLookup(self._kafka) as lookup:
+            return ranges_since(lookup, partitions, unix_ms)
+
     def _send(self, work: Work, store: ProgressStore | None, sieve: Sieve) -> Summary:
         return run_engine(
             arguments=self._arguments,
@@ -150,7 +156,7 @@ class Session:
                 self._kafka,
                 work.ranges,
                 work.positions,
-                give_up_s=parse_duration_s(self._arguments.give_up),
+                give_up_s=self._settings.replay.give_up_seconds,
             ),
             progress=UnkeptProgress() if store is None else store,
             sieve=sieve,
@@ -171,11 +177,3 @@ class Session:
             mapping=mapping_digest(self._rules),
             partitions=len(work.ranges),
         )
-
-
-def rules_of(translator: Translator) -> RuleSet:
-    """Return the rules that a translator maps with."""
-    rules = translator.mapper
-    if not isinstance(rules, RuleSet):
-        raise TypeError("a replay needs the rules themselves, to know what they can do")
-    return rules

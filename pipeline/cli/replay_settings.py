@@ -14,8 +14,6 @@ from pipeline.customerio.credentials import Credentials
 from pipeline.documents import DocumentError
 from pipeline.errors import ConfigurationError
 
-DEFAULT_SHARE = 0.2
-"""The part of `delivery.rate.requests_per_second` that a replay uses; the live pipeline's own share leaves it."""
 _CREDENTIALS = ("CIO_PIPELINE__CUSTOMERIO__SITE_ID", "CIO_PIPELINE__CUSTOMERIO__API_KEY")
 
 
@@ -47,7 +45,7 @@ def _with_rate(arguments: ReplayArguments, settings: Settings) -> Settings:
     """Take the replay's part of the requests a second: the live pipeline keeps the rest."""
     rate = settings.delivery.rate
     if arguments.rate is None:
-        update = {"share": DEFAULT_SHARE if arguments.share is None else arguments.share}
+        update = {"share": settings.replay.share if arguments.share is None else arguments.share}
     else:
         update = {"requests_per_second": arguments.rate, "share": 1.0}
     delivery = settings.delivery.model_copy(update={"rate": rate.model_copy(update=update)})

@@ -5,21 +5,22 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 
 from rich.console import Console
 
 from pipeline.cli import assembly
+from pipeline.cli.deadletters_store import open_stored
 from pipeline.cli.replay_arguments import ReplayArguments
 from pipeline.cli.replay_diff import plan_of
 from pipeline.cli.replay_display import moving
 from pipeline.cli.replay_settings import replay_settings
+from pipeline.config import Settings
 from pipeline.deadletters.archive import Archive
 from pipeline.deadletters.masking import Mask
 from pipeline.deadletters.unresolved import Unresolved, take_inventory
+from pipeline.decode.patience import patient
 from pipeline.errors import PipelineError
 from pipeline.kafka.replay_reader import read_ranges
-from pipeline.replay.patience import translated
 from pipeline.replay.trace import Answers, Traced, Tracer, person_key
 from pipeline.replay.views import Reading
 
@@ -39,25 +40,27 @@ def read_traces(
     ranges = plan_of(arguments, settings).ranges
     tracer = Tracer(
         person,
-        dead_letters=_dead_letters(settings.deadletters.file),
+        dead_letters=_dead_letters(settings),
         answers=Answers() if sandbox is None else _ask(sandbox, person),
         mask=Mask(reveal=arguments.show_data),
     )
     reading, found = Reading("reading", ranges), []
     with assembly.open_translator(settings) as translator, moving(Console(stderr=True), reading.line):
+        translate = patient(translator.translate)
         for records in read_ranges(assembly.kafka_options(settings), ranges, stop=stop):
             reading.add(records)
             for record in records:
-                traced = tracer.trace(record, translated(translator, record))
+                traced = tracer.trace(record, translate(record))
                 if traced is not None:
                     found.append(traced)
     return found
 
 
-def _dead_letters(path: Path) -> tuple[Unresolved, ...]:
-    if not path.exists():
+def _dead_letters(settings: Settings) -> tuple[Unresolved, ...]:
+    letters = settings.deadletters
+    if letters.topic is None and not letters.file.exists():
         return ()
-    with closing(Archive([path])) as archive:
+    with open_stored(settings, ()) as stored, closing(Archive(stored.paths)) as archive:
         return take_inventory(archive).unresolved
 
 

@@ -18,6 +18,7 @@ from pipeline.config.fields import (
 )
 from pipeline.config.kafka import KafkaSettings
 from pipeline.config.receipts import ReceiptSettings
+from pipeline.config.replay import ReplaySettings
 from pipeline.config.secrets import Secret
 
 
@@ -265,5 +266,6 @@ class Settings(Section):
     deadletters: Annotated[DeadLetterSettings, Field(default_factory=DeadLetterSettings)]
     timestamps: Annotated[TimestampSettings, Field(default_factory=TimestampSettings)]
     receipts: Annotated[ReceiptSettings, Field(default_factory=ReceiptSettings)]
+    replay: Annotated[ReplaySettings, Field(default_factory=ReplaySettings)]
     admin: Annotated[AdminSettings, Field(default_factory=AdminSettings)]
     logs: Annotated[LogSettings, Field(default_factory=LogSettings)]

@@ -1,10 +1,9 @@
 """What a retry will do about the dead letters of one record, before anything is sent."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
-from typing import Protocol
 
 from pipeline.calls import IRREVERSIBLE_KINDS, CallFailure
 from pipeline.deadletters.archive import Archive
@@ -13,13 +12,8 @@ from pipeline.deadletters.unresolved import Unresolved
 from pipeline.records import Record
 from pipeline.translation import Translation
 
-
-class Translator(Protocol):
-    """Record in, calls out, by the current mapping."""
-
-    def translate(self, record: Record) -> Translation:
-        """Return what becomes of a record; never raises."""
-        ...
+Translate = Callable[[Record], Translation]
+"""Record in, calls out, by the current mapping; raises PipelineError where the record's schema cannot be had."""
 
 
 class Course(StrEnum):
@@ -62,19 +56,19 @@ class PlannedRecord:
 
 
 def plan(
-    letters: Iterable[Unresolved], archive: Archive, translator: Translator, *, allow_irreversible: bool
+    letters: Iterable[Unresolved], archive: Archive, translate: Translate, *, allow_irreversible: bool
 ) -> Iterator[PlannedRecord]:
     """Yield what to do, record by record and in the order of Kafka, reading each original when its turn comes.
 
     `letters` are in the inventory's order.
 
     Raises:
-        PipelineError: a file changed in the meantime.
+        PipelineError: a file changed in the meantime, or a record's schema cannot be had.
     """
     for _, found in groupby(letters, key=lambda letter: (letter.position, letter.key.digest)):
         group = tuple(found)
         record = archive.load(group[0].place, group[0].key).record
-        translation = translator.translate(record)
+        translation = translate(record)
         yield PlannedRecord(
             record,
             translation,

@@ -147,7 +147,7 @@ class Redrive:
             failure.source: (each.letter, failure) for each in planned.letters for failure in each.failures
         }
         for letter, failure in failures.values():
-            self._ledger.add(letter, self._entry(planned.record, failure))
+            self._ledger.add(letter, self._entry(planned.record, failure, letter.replay))
 
     def _open(self, planned: PlannedLetter, waiting: dict[int, list[_Open]]) -> None:
         failed = {failure.source for failure in planned.failures}
@@ -176,7 +176,8 @@ class Redrive:
     def _settle(self, operation: Operation, outcome: Outcome) -> None:
         waiting = self._waiting.pop(operation.sequence)
         if isinstance(outcome, Failed):
-            self._ledger.add(waiting[0].letter, self._refused(operation, outcome))
+            letter = waiting[0].letter
+            self._ledger.add(letter, self._refused(operation, outcome, letter.replay))
         else:
             self.progress.calls += 1
         for opened in waiting:
@@ -197,10 +198,11 @@ class Redrive:
         settlement = Settlement.REPLACED if opened.failed else Settlement.DELIVERED
         self._ledger.resolve(letter, Resolution(letter.key, letter.last_seen_ms, self._now_ms(), settlement))
 
-    def _entry(self, record: Record, failure: CallFailure) -> DeadLetter:
-        return DeadLetter(record, failure.reason, failure.text, self._now_ms(), failure.source, failure.field)
+    def _entry(self, record: Record, failure: CallFailure, replay: str | None) -> DeadLetter:
+        now_ms, source, field = self._now_ms(), failure.source, failure.field
+        return DeadLetter(record, failure.reason, failure.text, now_ms, source, field, replay=replay)
 
-    def _refused(self, operation: Operation, failed: Failed) -> DeadLetter:
+    def _refused(self, operation: Operation, failed: Failed, replay: str | None) -> DeadLetter:
         return DeadLetter(
             operation.record.record,
             failed.reason,
@@ -211,6 +213,7 @@ class Redrive:
             failed.status,
             failed.answer,
             failed.attempts,
+            replay,
         )
 
     def _now_ms(self) -> int:

@@ -17,6 +17,7 @@ class Unresolved:
 
     `times` is how many entries there are, `attempts` how many requests they count together. Times are Unix
     milliseconds. `place` is where the newest entry stands, `files` the numbers of all files that hold one.
+    `replay` is the name of the replay that made the newest entry, None for the live pipeline's.
     """
 
     key: LetterKey
@@ -30,6 +31,7 @@ class Unresolved:
     attempts: int
     place: Place
     files: frozenset[int]
+    replay: str | None = None
 
     @property
     def position(self) -> Position:
@@ -100,6 +102,7 @@ class _Compactor:
             attempts=entry.attempts,
             place=place,
             files=self._files.setdefault(place.file, frozenset({place.file})),
+            replay=entry.replay and intern(entry.replay),
         )
 
 
@@ -119,6 +122,7 @@ def _fold(entries: list[Unresolved]) -> Unresolved:
         attempts=sum(entry.attempts for entry in entries),
         place=newest.place,
         files=frozenset[int]().union(*(entry.files for entry in entries)),
+        replay=newest.replay,
     )
 
 

@@ -7,8 +7,8 @@ from hashlib import blake2b
 from typing import Any
 
 from pipeline.calls import COUNTED_KINDS, CallKind, Reason
+from pipeline.decode.patience import patient
 from pipeline.records import Record
-from pipeline.replay.patience import translated
 from pipeline.replay.requests import RequestEstimate
 from pipeline.replay.sieve import Sieve, happened_at
 from pipeline.translation import Prepared
@@ -69,6 +69,7 @@ class Survey:
         sample: float = 1.0,
     ) -> None:
         self._sieve, self._requests = sieve, requests
+        self._translate = patient(sieve.translate)
         self._now, self._window_s, self._rate_per_s, self._sample = now, window_s, rate_per_s, sample
         self._records = self._skipped = self._bytes = self._inside = 0
         self._calls: Counter[CallKind] = Counter()
@@ -111,7 +112,7 @@ class Survey:
         )
 
     def _note(self, record: Record) -> None:
-        translation = translated(self._sieve, record)
+        translation = self._translate(record)
         self._skipped += not translation.matched
         for failure in translation.failures:
             self._dead_letters[failure.reason] += 1

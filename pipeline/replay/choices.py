@@ -12,9 +12,6 @@ from pipeline.calls import Identity, IdentityKind
 from pipeline.errors import ConfigurationError
 from pipeline.mapping import RuleSet
 
-CAMPAIGN_WINDOW_S = 72 * 3_600.0
-"""An event up to this old may trigger campaigns (Customer.io's Track API, `timestamp`)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Choices:
@@ -27,7 +24,7 @@ class Choices:
 
     rules: frozenset[str] = frozenset()
     people: frozenset[str] = frozenset()
-    campaign_window_s: float = CAMPAIGN_WINDOW_S
+    campaign_window_s: float = 72 * 3_600.0
     allow_campaigns: bool = False
     older_than_s: float | None = None
     drop_recent: bool = False
@@ -57,19 +54,21 @@ def mapping_digest(rules: RuleSet) -> str:
     return digest_of([rules.source, rules.unmatched])
 
 
-def rule_ids(rules: RuleSet, asked: Iterable[str]) -> frozenset[str]:
-    """Return the ids of rules given by name or id.
+def rule_ids(rule_sets: Iterable[RuleSet], asked: Iterable[str]) -> frozenset[str]:
+    """Return the ids of rules given by name or id, several with commas between them; any of the sets may have them.
 
     Raises:
         ConfigurationError: there is no such rule.
     """
-    known = {rule.name: rule.id for rule in rules.rules} | {rule.id: rule.id for rule in rules.rules}
-    for name in asked:
+    rules = [rule for rule_set in rule_sets for rule in rule_set.rules]
+    known = {rule.name for rule in rules} | {rule.id for rule in rules}
+    names = [name.strip() for text in asked for name in text.split(",")]
+    for name in names:
         if name not in known:
             close = get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}"
             raise ConfigurationError(f"--rules: no rule is called {name!r}; {hint}")
-    return frozenset(known[name] for name in asked)
+    return frozenset(rule.id for rule in rules if rule.name in names or rule.id in names)
 
 
 def people_of(asked: Sequence[str]) -> frozenset[str]:

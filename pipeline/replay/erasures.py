@@ -16,7 +16,7 @@ _SAYS_NOTHING = frozenset({CallKind.UNSUPPRESS, CallKind.DELETE_DEVICE, CallKind
 """Calls that do not show that a person is there."""
 
 _Moment = tuple[int, int]
-"""An offset, and the record's time in Unix milliseconds."""
+"""The highest offset, and the newest of the records' times in Unix milliseconds."""
 
 
 def can_erase(rules: RuleSet) -> bool:
@@ -25,10 +25,11 @@ def can_erase(rules: RuleSet) -> bool:
 
 
 class Erasures:
-    """The last erasure of everybody who was erased in the records noted, and their last sign of life after one.
+    """The last erasure of everybody who was erased in the records noted, and the last sign of life of these people.
 
-    Within a partition offsets tell what is later, between partitions the records' times do. Memory grows with the
-    number of people who were ever erased.
+    Within a partition offsets tell what is later, between partitions the records' times do. Signs of life are noted
+    only of people who are known to have been erased, so that memory grows with their number and not with everybody's:
+    where a sign of life may be noted before the erasure, in another partition, all records are noted twice.
     """
 
     def __init__(self) -> None:
@@ -46,9 +47,9 @@ class Erasures:
                 continue
             person = call.identity.lane_key
             if call.source.kind in ERASING_KINDS:
-                self._erased.setdefault(person, {})[record.partition] = _moment(record)
+                _note(self._erased, person, record)
             elif call.source.kind not in _SAYS_NOTHING and person in self._erased:
-                self._alive.setdefault(person, {})[record.partition] = _moment(record)
+                _note(self._alive, person, record)
 
     def erased_after(self, record: Record, call: Prepared) -> bool:
         """Tell whether a later record erased the person of a call."""
@@ -62,8 +63,10 @@ class Erasures:
         return () if call.identity is None else moments.get(call.identity.lane_key, {}).items()
 
 
-def _moment(record: Record) -> _Moment:
-    return record.offset, record.timestamp_ms or 0
+def _note(moments: dict[str, dict[int, _Moment]], person: str, record: Record) -> None:
+    places = moments.setdefault(person, {})
+    offset, time = places.get(record.partition, (0, 0))
+    places[record.partition] = max(offset, record.offset), max(time, record.timestamp_ms or 0)
 
 
 def _is_later(moments: Iterable[tuple[int, _Moment]], record: Record) -> bool:

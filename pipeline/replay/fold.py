@@ -7,7 +7,6 @@ follows, an event that starts a campaign for instance, may need the person whole
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -55,7 +54,7 @@ class Fold:
     def folded(self, record: Record, index: int, call: Prepared) -> Prepared | None:
         """Return what is sent in place of an identify; None where another one carries it."""
         found = self._one("SELECT operation FROM done WHERE place = ?", _place(record, index))
-        return None if found is None else replace(call, payload=found[0])
+        return None if found is None else call._replace(payload=found[0])
 
     def seal(self) -> None:
         """Take note that the range is at its end; `folded` may be asked from then on."""

@@ -1,6 +1,6 @@
 """From what was asked to offsets: the ranges of a replay, or why there are none."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -76,6 +76,18 @@ def make_plan(
     if not ranges:
         raise ConfigurationError(_nothing_there(topic, begin, held))
     return Plan(topic, ranges, held)
+
+
+def ranges_since(
+    lookup: Lookup, partitions: Collection[TopicPartition], unix_ms: int
+) -> Mapping[TopicPartition, ReplayRange]:
+    """Return the ranges from the first record that is as new as a time to the ends; those without one are left out."""
+    ranges = {}
+    for name in partitions:
+        start, (_, end) = lookup.offset_at(name, unix_ms), lookup.watermarks(name)
+        if start is not None and start < end:
+            ranges[name] = ReplayRange(start, end)
+    return ranges
 
 
 class _Resolver:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -14,8 +13,10 @@ from pipeline.event_id import derived_event_id
 from pipeline.records import Record
 from pipeline.replay.choices import Choices
 from pipeline.replay.erasures import ERASING_KINDS, Erasures
-from pipeline.replay.patience import Translator
 from pipeline.translation import Prepared, Translation
+
+Translate = Callable[[Record], Translation | SchemaPending]
+"""Record in, operations out, or a schema to wait for."""
 
 
 class Folder(Protocol):
@@ -39,7 +40,7 @@ class LeftOut(StrEnum):
 
 
 class Sieve:
-    """Translates as the live pipeline does and leaves out what the choices do not want.
+    """Translates as `translate` does and leaves out what the choices do not want.
 
     `now` is the moment of the start, in Unix seconds: what was inside the campaign window then counts as inside.
     `left_out` counts calls by reason, `irreversible` those of each kind that were left out as such.
@@ -47,13 +48,13 @@ class Sieve:
 
     def __init__(
         self,
-        translator: Translator,
+        translate: Translate,
         choices: Choices,
         now: float,
         erasures: Erasures | None = None,
         folder: Folder | None = None,
     ) -> None:
-        self._translator = translator
+        self._translate = translate
         self._choices = choices
         self._now = now
         self._erasures = erasures
@@ -64,7 +65,7 @@ class Sieve:
 
     def translate(self, record: Record) -> Translation | SchemaPending:
         """Return what of a record is to be sent; what is left out counts as dropped."""
-        made = self._translator.translate(record)
+        made = self._translate(record)
         if isinstance(made, SchemaPending) or not (made.calls or made.failures):
             return made
         calls = []
@@ -160,4 +161,4 @@ def _rewriter(choices: Choices, now: float) -> Callable[[Prepared], Prepared]:
 
 def _changed(call: Prepared, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Prepared:
     operation = orjson.loads(call.payload)
-    return replace(call, payload=orjson.dumps(operation | change(operation)))
+    return call._replace(payload=orjson.dumps(operation | change(operation)))

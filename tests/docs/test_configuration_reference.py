@@ -11,7 +11,7 @@ from pipeline.config import Settings
 from pipeline.config.reference import render
 
 PROJECT = Path(__file__).parents[2]
-UNITS = {"seconds", "milliseconds", "bytes", "kilobytes", "items", "records", "requests", "calls", "second"}
+UNITS = {"seconds", "milliseconds", "bytes", "kilobytes", "items", "records", "requests", "calls", "second", "hours"}
 PURE = {"span", "share"}  # a distance in offsets, and a part of one
 
 

@@ -29,14 +29,16 @@ _topics = count(1)
 
 
 class Story:
-    """A topic of one partition that a test fills, and what a replay of it sends."""
+    """A topic that a test fills, and what a replay of it sends."""
 
-    def __init__(self, broker: EmbeddedBrokerProcess, sandbox: SandboxThread, folder: Path) -> None:
+    def __init__(
+        self, broker: EmbeddedBrokerProcess, sandbox: SandboxThread, folder: Path, partitions: int = 1
+    ) -> None:
         self.topic = f"story-{next(_topics)}"
         self.sandbox = sandbox
         self.now = time.time()
-        self._length = 0
-        broker.create_topic(self.topic, 1)
+        self._lengths = [0] * partitions
+        broker.create_topic(self.topic, partitions)
         self._producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
         (folder / "mapping.yaml").write_text(MAPPING)
         self.configuration = write_configuration(
@@ -47,14 +49,23 @@ class Story:
             mapping={"files": [str(folder / "mapping.yaml")]},
         )
 
-    def add(self, kind: str, who: str, hours_ago: float = 1000.0, **fields: Any) -> int:
-        """Write a record; return the offset behind it."""
-        at = int(self.now - hours_ago * 3_600)
-        value = orjson.dumps({"kind": kind, "who": who, "at": at, **fields})
-        self._producer.produce(self.topic, value, who, partition=0, timestamp=int(self.now * 1000))
+    def add(
+        self,
+        kind: str,
+        who: str,
+        hours_ago: float = 1000.0,
+        *,
+        partition: int = 0,
+        written_hours_ago: float = 0.0,
+        **fields: Any,
+    ) -> int:
+        """Write a record about something so long ago; return the offset behind it."""
+        value = orjson.dumps({"kind": kind, "who": who, "at": int(self.now - hours_ago * 3_600), **fields})
+        written_ms = int((self.now - written_hours_ago * 3_600) * 1000)
+        self._producer.produce(self.topic, value, who, partition=partition, timestamp=written_ms)
         assert self._producer.flush(10) == 0
-        self._length += 1
-        return self._length
+        self._lengths[partition] += 1
+        return self._lengths[partition]
 
     def replay(self, *arguments: str) -> Done:
         return replay(self.configuration, "--from", "earliest", *arguments)
@@ -79,6 +90,13 @@ def sandbox() -> Iterator[SandboxThread]:
 def story(embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxThread, tmp_path: Path) -> Story:
     sandbox.reset()
     return Story(embedded_broker, sandbox, tmp_path)
+
+
+@pytest.fixture
+def wide_story(embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxThread, tmp_path: Path) -> Story:
+    """A topic of two partitions."""
+    sandbox.reset()
+    return Story(embedded_broker, sandbox, tmp_path, partitions=2)
 
 
 @pytest.fixture
@@ -131,9 +149,11 @@ def test_older_than_less_than_the_window_still_stops(recent: Story) -> None:
     assert recent.calls() == []
 
 
-def test_the_window_is_a_setting(recent: Story) -> None:
-    done = recent.replay("--dry-run", "--campaign-window", "100h")
-    assert done.document["inside_window"] == 4
+def test_the_window_is_a_setting_and_an_option(recent: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert recent.replay("--dry-run").document["window_hours"] == 72
+    monkeypatch.setenv("CIO_PIPELINE__REPLAY__CAMPAIGN_WINDOW_HOURS", "100")
+    assert recent.replay("--dry-run").document["inside_window"] == 4
+    assert recent.replay("--dry-run", "--campaign-window", "71.5h").document["inside_window"] == 2
 
 
 def test_a_topic_of_old_events_needs_no_choice(story: Story) -> None:
@@ -200,6 +220,17 @@ def test_a_customer_who_came_back_behind_the_range_is_not_deleted_either(story: 
     story.add("person", "a", plan="pro")
     assert story.replay("--until", str(end), "--allow-irreversible").status == 0
     assert story.calls() == []
+
+
+def test_a_customer_who_came_back_in_another_partition_is_not_deleted(wide_story: Story) -> None:
+    wide_story.add("person", "a", partition=1, written_hours_ago=5, plan="pro")
+    for _ in range(300):  # read before the destroy, wherever the reader begins
+        wide_story.add("event", "b", partition=0, written_hours_ago=20, name="x")
+    wide_story.add("gone", "a", written_hours_ago=6)
+    done = wide_story.replay("--allow-irreversible", "--rules", "gone,person")
+    assert done.status == 0, done.errors
+    assert wide_story.calls() == ["identify a"]
+    assert done.document["left_out"] == {"came_back": 1, "other_rule": 300}
 
 
 def test_a_customer_who_stayed_away_is_deleted_where_that_is_allowed(story: Story) -> None:

@@ -177,7 +177,12 @@ def test_brokers_that_go_away_for_good_end_it_and_it_can_go_on(
     with EmbeddedBrokerProcess() as broker:
         interrupted = Interrupted(broker, shared_sandbox, tmp_path)
         process = start_replay(
-            interrupted.configuration, "--from", "earliest", "--rate", "10", CIO_PIPELINE_REPLAY_GIVE_UP="2s"
+            interrupted.configuration,
+            "--from",
+            "earliest",
+            "--rate",
+            "10",
+            CIO_PIPELINE__REPLAY__GIVE_UP_SECONDS="2",
         )
         wait_until(lambda: interrupted.arrived >= 5 or process.poll() is not None, "some calls arrived")
         broker.set_down()

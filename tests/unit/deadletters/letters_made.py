@@ -30,9 +30,12 @@ def letter(
     at_ms: int = 0,
     field: str | None = None,
     attempts: int = 0,
+    replay: str | None = None,
 ) -> DeadLetter:
     """Return an entry that was first seen so many milliseconds after the others."""
-    return DeadLetter(original or record(), reason, text, SEEN_MS + at_ms, source, field, attempts=attempts)
+    return DeadLetter(
+        original or record(), reason, text, SEEN_MS + at_ms, source, field, attempts=attempts, replay=replay
+    )
 
 
 def write(path: Path, *items: DeadLetter | Resolution | bytes) -> Path:

@@ -75,7 +75,7 @@ class Desk:
     ) -> Progress:
         with closing(Archive([self.path])) as archive, closing(Ledger([FileSink(self.path)])) as ledger:
             letters = take_inventory(archive).unresolved
-            records = plan(letters, archive, self, allow_irreversible=allow_irreversible)
+            records = plan(letters, archive, self.translate, allow_irreversible=allow_irreversible)
             lanes = Lanes(max_bytes=475_000, max_items=self._max_items, linger_s=1.0)
             redrive = Redrive(
                 Flight(lanes, self.sender),
@@ -189,6 +189,25 @@ def test_what_fails_in_the_mapping_again_gets_a_new_entry(tmp_path: Path) -> Non
     (found,) = inventory(desk.path).unresolved
     assert (found.times, found.source, found.field) == (2, ORDER, "attributes.total")
     assert found.text != "older"
+
+
+@pytest.mark.parametrize("replay", ["lost-hour", None])
+def test_what_fails_again_still_says_which_replay_it_comes_from(tmp_path: Path, replay: str | None) -> None:
+    total = "${upper(total)}"
+    desk = Desk(
+        tmp_path,
+        {**ORDERED, "track": {"name": "ordered", "attributes": {"total": total}}},
+        {"name": "kind", "track": {"name": "${kind}", "attributes": {}}},
+    )
+    refused = CallSource("kind", CallKind.TRACK, "bad")
+    desk.add(letter(event(total=3, kind="bad"), replay=replay))
+    desk.add(letter(event(total=3, kind="bad"), refused, replay=replay))
+    desk.sender.answer = refuse("bad")
+    assert desk.retry().failed == 2
+    assert [(each.source, each.times, each.replay) for each in inventory(desk.path).unresolved] == [
+        (refused, 2, replay),
+        (ORDER, 2, replay),
+    ]
 
 
 def test_what_customer_io_refuses_again_gets_a_new_entry_and_others_go(tmp_path: Path) -> None:

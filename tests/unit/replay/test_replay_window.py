@@ -13,9 +13,8 @@ NOW = 1_800_000_000
 HOUR = 3_600
 
 
-class Nothing:
-    def translate(self, record: Record) -> Translation:
-        return Translation()
+def nothing(record: Record) -> Translation:
+    return Translation()
 
 
 def call(kind: CallKind, timestamp: int) -> Prepared:
@@ -28,10 +27,10 @@ def call(kind: CallKind, timestamp: int) -> Prepared:
     [(71 * HOUR, True), (72 * HOUR, True), (72 * HOUR + 1, False), (73 * HOUR, False), (-100 * HOUR, True)],
 )
 def test_an_event_of_exactly_72_hours_may_still_trigger_a_campaign(age_s: int, inside: bool) -> None:
-    sieve = Sieve(Nothing(), Choices(), NOW)
+    sieve = Sieve(nothing, Choices(), NOW)
     assert sieve.inside_window(Record("t", 0, 0), call(CallKind.TRACK, NOW - age_s)) is inside
 
 
 def test_an_identify_is_never_inside_the_window() -> None:
-    sieve = Sieve(Nothing(), Choices(), NOW)
+    sieve = Sieve(nothing, Choices(), NOW)
     assert not sieve.inside_window(Record("t", 0, 0), call(CallKind.IDENTIFY, NOW))
