@@ -7,10 +7,13 @@ import structlog
 from confluent_kafka import KafkaError, ThrottleEvent
 
 from pipeline.errors import RemoteRefusedError
+from pipeline.kafka.options import KafkaOptions
+from pipeline.kafka.settings import without_secrets
 
 _log = structlog.get_logger(__name__)
 
 _COORDINATOR = "GroupCoordinator"
+_UNGIVEN = "Failed to acquire SASL OAUTHBEARER token"
 _CONNECTION_ERRORS = frozenset(
     {KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._ALL_BROKERS_DOWN, KafkaError._SSL}
 )
@@ -23,8 +26,8 @@ class Connection:
     the client's latest, as it gives them (librdkafka's STATISTICS.md).
     """
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._bootstrap_servers = bootstrap_servers
+    def __init__(self, options: KafkaOptions) -> None:
+        self._options = options
         self._brokers_down = False
         self._trouble: str | None = None
         self._coordinator_trouble: str | None = None
@@ -43,17 +46,21 @@ class Connection:
             RemoteRefusedError: the brokers refuse the credentials, and no connection has ever worked.
         """
         code = error.code()
-        if code == KafkaError._AUTHENTICATION:
-            self._authentication_failed(error)
+        text = without_secrets(error.str(), self._options.properties)
+        if code == KafkaError._AUTHENTICATION and text.startswith(_UNGIVEN):
+            # The issuer may be away; the client asks it again after ten seconds.
+            self._note(f"no token for Kafka: {text}; check the properties sasl.oauthbearer.*")
+        elif code == KafkaError._AUTHENTICATION:
+            self._authentication_failed(text)
         elif code == KafkaError._ALL_BROKERS_DOWN:
             self._brokers_down = True
-            self._note(self._trouble or f"no broker answers at {self._bootstrap_servers}")
-        elif code in _CONNECTION_ERRORS and error.str().startswith(_COORDINATOR):
-            self._coordinator_trouble = f"the group's coordinator cannot be reached: {error.str()}"
+            self._note(self._trouble or f"no broker answers at {self._options.bootstrap_servers}")
+        elif code in _CONNECTION_ERRORS and text.startswith(_COORDINATOR):
+            self._coordinator_trouble = f"the group's coordinator cannot be reached: {text}"
         elif code in _CONNECTION_ERRORS and (self._brokers_down or not self._was_up):
-            self._note(f"no broker can be reached: {error.str()}")
+            self._note(f"no broker can be reached: {text}")
         else:
-            _log.debug("kafka_error", code=error.name(), text=error.str())
+            _log.debug("kafka_error", code=error.name(), text=text)
 
     def report_statistics(self, text: str) -> None:
         """Take the client's statistics, a JSON text."""
@@ -71,13 +78,13 @@ class Connection:
     def works(self) -> None:
         """Take note that a broker answered."""
         if self._trouble is not None:
-            _log.info("kafka_reached", bootstrap_servers=self._bootstrap_servers)
+            _log.info("kafka_reached", bootstrap_servers=self._options.bootstrap_servers)
         self._trouble, self._brokers_down, self._was_up = None, False, True
 
-    def _authentication_failed(self, error: KafkaError) -> None:
+    def _authentication_failed(self, text: str) -> None:
         if not self._was_up:
-            raise RemoteRefusedError(f"Kafka refuses the credentials: {error.str()}; check kafka.properties")
-        self._note(f"a broker refuses the credentials: {error.str()}")
+            raise RemoteRefusedError(f"Kafka refuses the credentials: {text}; check kafka.properties")
+        self._note(f"a broker refuses the credentials: {text}")
 
     def _note(self, trouble: str) -> None:
         if self._trouble is None:

@@ -43,7 +43,7 @@ class RangeReader:
         self._monotonic = monotonic
         self._silent_since: float | None = None
         self._callbacks = Callbacks()
-        self._connection = Connection(options.bootstrap_servers)
+        self._connection = Connection(options)
         self._messages = MessageReader()
         self._client = self._open()
 

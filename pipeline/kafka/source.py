@@ -36,7 +36,7 @@ class KafkaSource:
         self._options = options
         self._monotonic = monotonic
         self._callbacks = Callbacks()
-        self._connection = Connection(options.bootstrap_servers)
+        self._connection = Connection(options)
         self._partitions = Partitions()
         self._consumer: Consumer | None = None
         self._listener: AssignmentListener | None = None

@@ -38,10 +38,12 @@ ATTEMPT_TIMEOUT_S = 5.0
 class Broker:
     """One node, broker and controller at once, with its folder and its process."""
 
-    def __init__(self, number: int, folder: Path, properties: Mapping[str, str], heap_mb: int) -> None:
+    def __init__(
+        self, number: int, folder: Path, properties: Mapping[str, str], java_options: Sequence[str]
+    ) -> None:
         self.number = number
         self.folder = folder
-        self._heap_mb = heap_mb
+        self._java_options = java_options
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True)
         self._properties = folder / "server.properties"
@@ -97,14 +99,14 @@ class Broker:
             raise RuntimeError(f"broker {self.number} ended: {log[-3000:]}")
 
     def _java(self, main_class: str, *arguments: str) -> list[str]:
-        options = [f"-Xmx{self._heap_mb}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
+        options = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", *self._java_options]
         # A broker must not outlive a test run that crashes.
         guard = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
         return [*guard, "java", *options, "-cp", class_path(), main_class, *arguments]
 
 
 class ApacheKafka:
-    """A cluster. `properties` goes to every node; `scram` is what the storage tool's --add-scram takes.
+    """A cluster. `properties` and `java_options` go to every node; `scram` is as the storage tool's --add-scram.
 
     `listeners` adds listeners: name -> security protocol; their addresses are in `addresses`.
 
@@ -119,6 +121,7 @@ class ApacheKafka:
         properties: Mapping[str, str] | None = None,
         listeners: Mapping[str, str] | None = None,
         scram: Sequence[str] = (),
+        java_options: Sequence[str] = (),
     ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="apache-kafka-"))
         self._scram = scram
@@ -131,8 +134,9 @@ class ApacheKafka:
             for name in self._listeners
         }
         self.bootstrap_servers = self.addresses["PLAIN"]
+        options = [f"-Xmx{heap_mb}m", *java_options]
         self.nodes = [
-            Broker(n + 1, self._folder / f"node-{n + 1}", {**self._node(n), **(properties or {})}, heap_mb)
+            Broker(n + 1, self._folder / f"node-{n + 1}", {**self._node(n), **(properties or {})}, options)
             for n in range(brokers)
         ]
         self._admin: AdminClient | None = None
@@ -282,6 +286,7 @@ class ApacheKafka:
             "log.retention.ms": "-1",  # tests write records of long ago
             "log.initial.task.delay.ms": "500",
             "log.segment.delete.delay.ms": "500",
+            "log.cleaner.backoff.ms": "500",
         }
 
 

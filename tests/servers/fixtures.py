@@ -8,6 +8,8 @@ from tests.servers.apache_kafka import ApacheKafka
 from tests.servers.embedded import EmbeddedBrokerProcess, skip_without_native_interface
 from tests.servers.kafka_jars import KafkaUnavailableError
 from tests.servers.requirements import missing
+from tests.servers.secure_kafka import Certificates, SecureKafka
+from tests.servers.token_issuer import TokenIssuer
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +22,22 @@ def apache_kafka() -> Iterator[ApacheKafka]:
         missing(str(error))
     yield kafka
     kafka.close()
+
+
+@pytest.fixture(scope="session")
+def secure_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
+    """One broker with TLS, users and rights for the whole session; tests keep apart by topic and group names."""
+    folder = tmp_path_factory.mktemp("secure-kafka")
+    with TokenIssuer(folder) as issuer:
+        try:
+            kafka = SecureKafka(Certificates(folder), issuer)
+            kafka.__enter__()
+        except FileNotFoundError:
+            missing("TLS tests need the JDK's keytool")
+        except KafkaUnavailableError as error:
+            missing(str(error))
+        yield kafka
+        kafka.close()
 
 
 @pytest.fixture(scope="session")
