@@ -18,7 +18,8 @@ export function svg(name, attributes = {}, ...children) {
 
 function set(made, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    if (name === "style") made.style.cssText = value; // as an attribute the page's policy forbids it
+    else if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
     else if (typeof value === "boolean") made.toggleAttribute(name, value);
     else if (value !== null && value !== undefined) made.setAttribute(name, value);
   }
@@ -27,6 +28,29 @@ function set(made, attributes) {
 /** Put these children in place of what is there. */
 export function fill(parent, ...children) {
   parent.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
+}
+
+/** Make the children of a parent like these, and keep every element that need not change: focus and scrolling stay. */
+export function renew(parent, ...children) {
+  const wanted = children.flat().filter((child) => child !== null && child !== undefined);
+  wanted.forEach((made, index) => {
+    const old = parent.childNodes[index];
+    if (old === undefined) parent.append(made);
+    else if (old !== made) become(old, made);
+  });
+  while (parent.childNodes.length > wanted.length) parent.lastChild.remove();
+}
+
+function become(old, made) {
+  if (old.nodeName !== made.nodeName) {
+    old.replaceWith(made);
+  } else if (old.nodeType === Node.TEXT_NODE) {
+    if (old.data !== made.data) old.data = made.data;
+  } else {
+    for (const { name } of [...old.attributes]) if (!made.hasAttribute(name)) old.removeAttribute(name);
+    for (const { name, value } of made.attributes) if (old.getAttribute(name) !== value) set(old, { [name]: value });
+    renew(old, [...made.childNodes]);
+  }
 }
 
 /** Return a card: a section with a heading. */

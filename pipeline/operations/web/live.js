@@ -2,7 +2,7 @@
 
 import { get } from "/web/api.js";
 import { Chart } from "/web/chart.js";
-import { element, fill } from "/web/dom.js";
+import { element, fill, renew } from "/web/dom.js";
 import { bytes, seconds, short, words } from "/web/format.js";
 import { panels, stateOf, tilesOf } from "/web/live_panels.js";
 import { between, meanRequest, quantile, rate, total } from "/web/series.js";
@@ -64,14 +64,14 @@ class Live {
   }
 
   show(status) {
-    fill(this.state, stateOf(status));
-    fill(this.tiles, tilesOf(status, this.rates()));
+    renew(this.state, stateOf(status));
+    renew(this.tiles, tilesOf(status, this.rates()));
     for (const { chart, make, title } of this.charts) {
       if (title === VERDICTS) this.drawVerdicts(chart);
       else chart.draw(between(this.points, make));
       chart.node.hidden = title === "Record to confirmation" && !this.points.some((point) => point.latency);
     }
-    fill(this.grid, this.charts.map(({ chart }) => chart.node), panels(status));
+    renew(this.grid, this.charts.map(({ chart }) => chart.node), panels(status));
   }
 
   drawVerdicts(chart) {
