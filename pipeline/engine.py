@@ -21,7 +21,7 @@ from pipeline.errors import LimitReachedError
 from pipeline.intake import Intake, Translator
 from pipeline.kafka.assignment import Assignment
 from pipeline.ports import Clock, Sender, Source
-from pipeline.records import TopicPartition
+from pipeline.records import Record, TopicPartition
 from pipeline.settlement import Settlement
 from pipeline.status import EngineStatus
 from pipeline.status_taking import take_status
@@ -68,12 +68,14 @@ class Engine:
         clock: Clock,
         tally: Tally,
         options: EngineOptions,
+        note_unmatched: Callable[[Record, int], None] = lambda _record, _count: None,
     ) -> None:
         self._source = source
         self._sender = sender
         self._dead_letters = dead_letters
         self._lease = lease
         self._clock = clock
+        self._tally = tally
         self._options = options
         self._assignment = Assignment()
         self._flight = Flight(lanes, sender)
@@ -88,6 +90,7 @@ class Engine:
             dead_letters=dead_letters,
             clock=clock,
             tally=tally,
+            note_unmatched=note_unmatched,
         )
         self._settlement = Settlement(flight=self._flight, dead_letters=dead_letters, tally=tally)
         self._closing = False
@@ -181,11 +184,13 @@ class Engine:
 
     def assigned(self, partitions: Sequence[TopicPartition]) -> None:
         """Start afresh with each partition."""
+        self._tally.rebalances["assigned"] += 1
         self._let_go(partitions)
         self._assignment.add(partitions)
 
     def revoked(self, partitions: Sequence[TopicPartition]) -> None:
         """Finish what is in flight within the deadline, commit, let go (G7)."""
+        self._tally.rebalances["revoked"] += 1
         if not self._closing:
             self._drain(partitions)
             self._committer.commit(partitions)
@@ -193,6 +198,7 @@ class Engine:
 
     def lost(self, partitions: Sequence[TopicPartition]) -> None:
         """Give up what is in flight and commit nothing (G7)."""
+        self._tally.rebalances["lost"] += 1
         self._abandon(partitions)
         self._let_go(partitions)
 
@@ -254,6 +260,7 @@ class Engine:
             self._sender,
             self._assignment,
             self._flight,
-            troubles=(self._dead_letters.trouble, self._waiting.trouble),
+            self._waiting,
+            trouble=self._dead_letters.trouble,
             paused=self._backpressure.is_full,
         )

@@ -3,7 +3,7 @@
 Records come in runs of one partition, and what can be done once for a run is not done for each record.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Protocol
@@ -35,7 +35,8 @@ class Translator(Protocol):
 class Intake:
     """Takes in what a poll returned.
 
-    `record_bytes` is about the most that a record weighed lately; it falls slowly.
+    `record_bytes` is about the most that a record weighed lately; it falls slowly. `note_unmatched` is told of a record
+    that no rule matched, and of how many there were of its run.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Intake:
         dead_letters: DeadLetterKeeper,
         clock: Clock,
         tally: Tally,
+        note_unmatched: Callable[[Record, int], None],
     ) -> None:
         self.record_bytes = 1_000_000.0  # the first polls are small, until it is known what records weigh
         self._assignment = assignment
@@ -57,6 +59,7 @@ class Intake:
         self._dead_letters = dead_letters
         self._clock = clock
         self._tally = tally
+        self._note_unmatched = note_unmatched
         self._sequence = 0
 
     def take_in(self, records: Sequence[Record]) -> None:
@@ -102,7 +105,8 @@ class Intake:
     def _sort(self, partition: AssignedPartition, run: Iterable[tuple[Record, Translation]]) -> None:
         """Open the records that make calls, pass over the others."""
         now = self._clock.monotonic()
-        well = dropped = unmatched = 0
+        well = dropped = unmatched = watched = 0
+        stranger: Record | None = None
         for record, translation in run:
             calls, failures, matched, clamped = translation
             if failures:
@@ -112,7 +116,8 @@ class Intake:
             elif not matched and self._dead_letters.watches_unmatched:
                 self._dead_letters.note_mapped(well)
                 self._pass_over(record, partition)
-                well = 0
+                well, stranger = 0, record
+                watched += 1
                 continue
             else:
                 well += 1
@@ -123,8 +128,11 @@ class Intake:
                 dropped += 1
             else:
                 unmatched += 1
+                stranger = record
         self._dead_letters.note_mapped(well)
         self._skip(partition, dropped, unmatched)
+        if stranger is not None:
+            self._note_unmatched(stranger, unmatched + watched)
 
     def _open(
         self,

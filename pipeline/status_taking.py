@@ -1,11 +1,10 @@
 """How the engine is doing, put together from its parts."""
 
-from collections.abc import Sequence
-
 from pipeline.delivery.flight import Flight
 from pipeline.kafka.assignment import AssignedPartition, Assignment
 from pipeline.ports import Sender, Source
 from pipeline.status import EngineStatus, PartitionStatus
+from pipeline.waiting import Waiting
 
 
 def take_status(
@@ -13,15 +12,17 @@ def take_status(
     sender: Sender,
     assignment: Assignment,
     flight: Flight,
+    waiting: Waiting,
     *,
-    troubles: Sequence[str | None],
+    trouble: str | None,
     paused: bool,
 ) -> EngineStatus:
     """Return a snapshot. It is ready when nothing is wrong and there is something to do."""
     reasons = (
         source.trouble,
         sender.held,
-        *troubles,
+        trouble,
+        waiting.trouble,
         None if len(assignment) else "no partition is assigned",
     )
     limits, ends = sender.limits, source.end_offsets()
@@ -29,14 +30,13 @@ def take_status(
         ready=not any(reasons),
         reasons=tuple(reason for reason in reasons if reason),
         partitions=tuple(
-            _partition_status(
-                partition, source.position(partition.topic_partition), ends.get(partition.topic_partition)
-            )
+            _partition_status(partition, source, waiting, ends.get(partition.topic_partition))
             for partition in assignment
         ),
         open_records=assignment.open_records,
         open_bytes=assignment.open_bytes,
         waiting_calls=flight.waiting,
+        blocked_lanes=flight.blocked_lanes,
         batches_in_flight=flight.in_flight,
         held=sender.held,
         paused=paused,
@@ -45,11 +45,15 @@ def take_status(
     )
 
 
-def _partition_status(partition: AssignedPartition, position: int | None, end: int | None) -> PartitionStatus:
+def _partition_status(
+    partition: AssignedPartition, source: Source, waiting: Waiting, end: int | None
+) -> PartitionStatus:
+    name = partition.topic_partition
+    position = source.position(name)
     return PartitionStatus(
-        partition.topic_partition,
+        name,
         position=position,
-        settled=partition.tracker.committable(position),
+        settled=partition.tracker.committable(waiting.position(name, position)),
         committed=partition.committed,
         end=end,
     )

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from pipeline.calls import CallKind, Reason
+from pipeline.measures import DeliveryMeasures
 from pipeline.records import TopicPartition
 
 
@@ -18,6 +19,8 @@ class Tally:
     """Records read."""
     skipped: Counter[str] = field(default_factory=Counter)
     """Records without a call, by why: `unmatched` or `dropped` (a rule said so)."""
+    unmatched: Counter[str] = field(default_factory=Counter)
+    """Records that no rule matched, by the text that tells events apart; see `unmatched.UnmatchedTypes`."""
     calls: Counter[CallKind] = field(default_factory=Counter)
     """Calls made."""
     delivered: Counter[CallKind] = field(default_factory=Counter)
@@ -26,15 +29,21 @@ class Tally:
     """Entries made for the dead letters."""
     requests: Counter[str] = field(default_factory=Counter)
     """Requests by verdict."""
+    retries: Counter[str] = field(default_factory=Counter)
+    """Requests that passed without success and are made again, by cause: see `verdicts.RETRY_CAUSES`."""
     request_bytes: int = 0
     """Bytes of request bodies sent."""
     request_seconds: float = 0.0
     """Seconds spent waiting for answers."""
     settled: Counter[TopicPartition] = field(default_factory=Counter)
     """Records settled: skipped, delivered or safely dead-lettered."""
+    rebalances: Counter[str] = field(default_factory=Counter)
+    """Times that partitions came or went, by kind: `assigned`, `revoked` or `lost`."""
     commits: Counter[str] = field(default_factory=Counter)
     """Commits by result: `committed` or `refused`."""
     reloads: Counter[str] = field(default_factory=Counter)
     """Reloads of the mapping by result: `loaded` or `refused`."""
     clamped_timestamps: int = 0
     """Timestamps of the future that were set to now."""
+    measures: DeliveryMeasures = field(default_factory=DeliveryMeasures)
+    """Delays, durations and fill."""

@@ -19,6 +19,10 @@ class Mapper(Protocol):
         """Return the calls that the rules make of an event; never raises and never changes the event."""
         ...
 
+    def type_of(self, event: Any) -> str | None:
+        """Return the text by which most rules tell events apart, None where there is none."""
+        ...
+
 
 class Prepared(NamedTuple):
     """One call in wire form, not yet bound to an assignment."""

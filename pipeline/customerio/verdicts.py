@@ -85,6 +85,9 @@ _NAMES = {
 VERDICT_NAMES = tuple(_NAMES.values())
 """Every verdict by its name in metrics."""
 
+RETRY_CAUSES = ("throttled", "outcome_unknown", "not_sent")
+"""Every name that `retry_cause` may return."""
+
 Verdict = Delivered | PartlyDelivered | Retry | TooLarge | Refused | Fatal
 
 DELIVERED = Delivered()
@@ -93,3 +96,10 @@ DELIVERED = Delivered()
 def verdict_name(verdict: Verdict) -> str:
     """Return the verdict's name in metrics."""
     return _NAMES[type(verdict)]
+
+
+def retry_cause(verdict: Retry) -> str:
+    """Return in metrics' words why the calls are sent again: too many requests, an unclear end, or none was sent."""
+    if verdict.throttled:
+        return "throttled"
+    return "outcome_unknown" if verdict.outcome_unknown else "not_sent"

@@ -44,6 +44,11 @@ class Flight:
         return len(self._lanes)
 
     @property
+    def blocked_lanes(self) -> int:
+        """Lanes of which a call waits for the answer to an earlier one."""
+        return self._lanes.blocked
+
+    @property
     def in_flight(self) -> int:
         """Batches in flight."""
         return len(self._in_flight)

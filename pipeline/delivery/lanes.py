@@ -64,6 +64,11 @@ class Lanes:
         """How many operations wait, in free lanes or behind operations in flight."""
         return self._queued
 
+    @property
+    def blocked(self) -> int:
+        """Lanes of which an operation waits behind one in flight."""
+        return sum(1 for lane in self._lanes.values() if lane.in_flight and lane.queue)
+
     def add(self, operation: Operation) -> None:
         """Queue an operation behind all others of its lanes."""
         self._queued += 1

@@ -49,6 +49,14 @@ class RuleSet:
         """
         return self._map(event, Run(record, now, self.limits))
 
+    def type_of(self, event: Any) -> str | None:
+        """Return the text by which most rules tell events apart, None where there is none."""
+        if self.index is None:
+            return None
+        for part in self.index.path:
+            event = event.get(part) if isinstance(event, dict) else None
+        return event if isinstance(event, str) else None
+
     def trace(self, event: Any, record: Record, now: float) -> tuple[Mapped, frozenset[int]]:
         """Map an event and return the numbers of the `points` it reached too; none if the set is not traced."""
         hits: set[int] = set()

@@ -13,6 +13,10 @@ from pipeline.records import Record
 class ListMapper:
     """Takes events at their word."""
 
+    def type_of(self, event: Any) -> str | None:
+        """These events have no types."""
+        return None
+
     def map(self, event: Any, record: Record, now: float) -> Mapped:
         if event is None:
             return Mapped()

@@ -7,8 +7,9 @@ from pipeline.calls import CallKind, CallSource, Reason
 from pipeline.delivery.admission import Admission
 from pipeline.delivery.batch import ABANDONED, CONFIRMED, Batch, BatchResult, Failed, Operation, Outcome
 from pipeline.delivery.hold import Hold
-from pipeline.delivery.measured import DeliveryMeasures, MeasuredCourier
+from pipeline.delivery.measured import MeasuredCourier
 from pipeline.delivery.open_record import OpenRecord
+from pipeline.measures import DeliveryMeasures
 from pipeline.records import Record
 from tests.fakes.api import unlimited
 from tests.fakes.clock import FakeClock
