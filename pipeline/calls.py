@@ -85,6 +85,8 @@ class Reason(StrEnum):
     TOO_MANY_CALLS = "too_many_calls"
     REJECTED = "rejected"  # Customer.io refused this call
     RETRIES_EXHAUSTED = "retries_exhausted"
+    NOT_IDENTIFIED = "not_identified"  # the person is unknown, and a policy says that their events do not go
+    TOO_MANY_PROFILES = "too_many_profiles"  # the call would make more profiles than a day may bring
 
 
 class CallSource(NamedTuple):

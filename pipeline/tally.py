@@ -23,6 +23,10 @@ class Tally:
     """Records that no rule matched, by the text that tells events apart; see `unmatched.UnmatchedTypes`."""
     calls: Counter[CallKind] = field(default_factory=Counter)
     """Calls made."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Calls left out before they were made: `unchanged` identifies, and those of people `not_identified`."""
+    profiles_made: int = 0
+    """Profiles made by calls that were confirmed, as far as it is looked after; see `people`."""
     delivered: Counter[CallKind] = field(default_factory=Counter)
     """Calls confirmed by Customer.io."""
     dead_letters: Counter[Reason] = field(default_factory=Counter)

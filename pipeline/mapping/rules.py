@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from pipeline.calls import CallKind, IdentityKind
 from pipeline.mapping.raw_inputs import RawInputs
+from pipeline.unidentified import Unidentified
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
 Scalar = str | int | float | bool | None
@@ -197,6 +198,11 @@ class Rule(Calls):
         default=None,
         min_length=1,
         description="In which order the ways to name a person are tried; only these are.",
+    )
+    unidentified: Unidentified | None = Field(
+        default=None,
+        description="What becomes of an event, a device or a relation of somebody who was never identified; what the "
+        "settings say if left out.",
     )
     calls: list[OneCall] = Field(default=[], description="Several calls, in this order.")
 
