@@ -35,7 +35,7 @@ class Told:
 def stories(draw: st.DrawFn) -> list[Told]:
     """Records of a few partitions in the order in which a reader may get them."""
     story, offsets = [], [0, 0, 0]
-    for _ in range(draw(st.integers(0, 20))):
+    for _ in range(draw(st.integers(0, 12))):
         partition = draw(st.integers(0, 2))
         record = Record("t", partition, offsets[partition], timestamp_ms=draw(st.integers(1, 9)))
         offsets[partition] += draw(st.integers(1, 3))
