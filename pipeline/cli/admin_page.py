@@ -1,5 +1,9 @@
 """What is served at the admin address of these settings, and to whom."""
 
+import base64
+import os
+import pickle
+
 from starlette.types import ASGIApp
 
 from pipeline.cli.playground import read_files
@@ -9,8 +13,13 @@ from pipeline.errors import ConfigurationError
 from pipeline.mapping import MappingLimits
 from pipeline.operations.admin_access import Access, AdminToken
 from pipeline.operations.admin_application import Monitored, Part, admin_application
+from pipeline.operations.admin_letters import LettersPart
+from pipeline.operations.admin_person import PersonPart
 from pipeline.operations.admin_playground import PlaygroundPart
+from pipeline.operations.helper_process import HelperProcess
 from pipeline.operations.playground import Ways
+
+DESK = "pipeline.cli.desk"
 
 
 def admin_page(settings: Settings, monitored: Monitored) -> ASGIApp:
@@ -19,13 +28,27 @@ def admin_page(settings: Settings, monitored: Monitored) -> ASGIApp:
     Raises:
         ConfigurationError: others can reach the address and there is no token, or the token cannot be used.
     """
-    return admin_application(monitored, access_of(settings), parts_of(settings))
+    access = access_of(settings)
+    return admin_application(monitored, access, parts_of(settings, payloads=access.payloads))
 
 
-def parts_of(settings: Settings) -> list[Part]:
-    """Return the views beside Live."""
-    files = settings.mapping.files
-    return [PlaygroundPart(lambda: read_files(files), _ways(settings), settings.kafka.topics)]
+def parts_of(settings: Settings, *, payloads: bool) -> list[Part]:
+    """Return the views beside Live. Their processes are started when somebody looks."""
+    files, topics = (
+        settings.mapping.files,
+        [name for name in settings.kafka.topics if not name.startswith("^")],
+    )
+    return [
+        PlaygroundPart(lambda: read_files(files), _ways(settings), topics),
+        LettersPart(_desk(settings), _desk(settings), payloads=payloads),
+        PersonPart(_desk(settings), topics, payloads=payloads),
+    ]
+
+
+def _desk(settings: Settings) -> HelperProcess:
+    # The rules in force may ask the environment, and so may the clients of Kafka and Customer.io.
+    line = base64.b64encode(pickle.dumps(settings)) + b"\n"
+    return HelperProcess(DESK, environment=os.environ, first=line)
 
 
 def _ways(settings: Settings) -> Ways:

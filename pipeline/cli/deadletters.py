@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby, islice
 from pathlib import Path
@@ -15,6 +15,7 @@ import orjson
 from pipeline.cli.deadletters_options import (
     Found,
     find,
+    secrets_of,
     selection_of,
     settings_of,
     with_conditions,
@@ -99,7 +100,7 @@ def show(
     from pipeline.cli.deadletters_view import record_document, record_lines  # noqa: PLC0415
 
     settings = settings_of(config)
-    mask = Mask(reveal=reveal, secrets=_secrets(settings))
+    mask = Mask(reveal=reveal, secrets=secrets_of(settings))
     with (
         open_translator(settings) as current,
         find(config, files, Selection(positions=frozenset({position}))) as found,
@@ -120,17 +121,6 @@ def show(
         for document in documents:
             click.echo("\n".join(record_lines(document)))
     return ExitStatus.DONE
-
-
-def _secrets(settings: Any) -> list[str]:
-    """Return the credentials, as far as they can be had, so that nothing shows them."""
-    secrets = []
-    for secret in (settings.customerio.site_id_secret, settings.customerio.api_key_secret):
-        try:
-            secrets.append(secret.reveal())
-        except ConfigurationError:
-            continue
-    return secrets
 
 
 def _is_call(letter: Unresolved, call: str) -> bool:
@@ -156,6 +146,11 @@ def _is_call(letter: Unresolved, call: str) -> bool:
     is_flag=True,
     help="Send calls that cannot be undone too: destroy, suppress, unsuppress, merge, delete_device, relate, raw.",
 )
+@click.option(
+    "--include-erased",
+    is_flag=True,
+    help="Send also what is about people who were deleted or suppressed later, as dead letters and receipts tell.",
+)
 @_as_json
 def retry(
     *,
@@ -164,6 +159,7 @@ def retry(
     limit: int | None,
     dry_run: bool,
     allow_irreversible: bool,
+    include_erased: bool,
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -192,13 +188,16 @@ def retry(
             found.archive,
             patient(current.translate),
             allow_irreversible=allow_irreversible,
+            include_erased=include_erased,
+            everything=found.everything,
         )
         if dry_run:
             _show_preview(*retrying.preview(), as_json=as_json)
             return ExitStatus.DONE
         stop.listen()
         try:
-            retrying.send(Console(stderr=True), stop)
+            with sending.progress_bar(Console(stderr=True), len(chosen)) as look:
+                retrying.send(stop, look)
         finally:
             _show_result(retrying.progress, len(chosen), as_json=as_json)
         is_done = retrying.progress.delivered == len(chosen)
@@ -216,37 +215,43 @@ def _show_preview(courses: Any, calls: Any, *, as_json: bool) -> None:
     total, sent = courses.total(), courses["send"]
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(calls.items())) or "none"
     click.echo(f"{_letters(total)}; a retry would send {sent:,} of them; calls: {kinds}")
-    _show_left(courses["fails_again"], courses["not_made"], courses["irreversible"], 0)
+    _show_left({course.value: count for course, count in courses.items()})
 
 
 def _show_result(progress: Progress, total: int, *, as_json: bool) -> None:
-    not_reached = total - progress.done
+    left = {
+        "failed": progress.failed,
+        "not_made": progress.not_made,
+        "irreversible": progress.irreversible,
+        "erased": progress.erased,
+        "not_reached": total - progress.done,
+    }
     if as_json:
-        counts = {
-            "dead_letters": total,
-            "delivered": progress.delivered,
-            "failed": progress.failed,
-            "not_made": progress.not_made,
-            "irreversible": progress.irreversible,
-            "not_reached": not_reached,
-            "calls": progress.calls,
-        }
+        counts = {"dead_letters": total, "delivered": progress.delivered, **left, "calls": progress.calls}
         click.echo(orjson.dumps(counts))
         return
     click.echo(f"{_letters(total)}; {progress.delivered:,} delivered; {progress.calls:,} calls confirmed")
-    _show_left(progress.failed, progress.not_made, progress.irreversible, not_reached)
+    _show_left(left)
 
 
-def _show_left(failed: int, not_made: int, irreversible: int, not_reached: int) -> None:
+_LEFT = {
+    "fails_again": ("failing again", "see `deadletters list`, and mend the mapping or the data"),
+    "failed": ("failing again", "see `deadletters list`, and mend the mapping or the data"),
+    "not_made": ("not made by the current mapping", "a renamed rule keeps its calls with `id: OLD NAME`"),
+    "irreversible": ("irreversible", "sent only with --allow-irreversible"),
+    "erased": (
+        "about people who were deleted or suppressed later",
+        "they would be there again; sent only with --include-erased",
+    ),
+    "not_reached": ("not reached", "repeat the retry"),
+}
+
+
+def _show_left(left: Mapping[str, int]) -> None:
     """Say what stays and what to do about it."""
-    for count, what, advice in (
-        (failed, "failing again", "see `deadletters list`, and mend the mapping or the data"),
-        (not_made, "not made by the current mapping", "a renamed rule keeps its calls with `id: OLD NAME`"),
-        (irreversible, "irreversible", "sent only with --allow-irreversible"),
-        (not_reached, "not reached", "repeat the retry"),
-    ):
-        if count:
-            click.echo(f"  {what}: {count:,} ({advice})")
+    for name, (what, advice) in _LEFT.items():
+        if left.get(name):
+            click.echo(f"  {what}: {left[name]:,} ({advice})")
 
 
 def _letters(count: int) -> str:

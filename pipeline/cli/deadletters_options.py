@@ -16,6 +16,7 @@ from pipeline.config import Settings, load_settings
 from pipeline.deadletters.archive import Archive, Foreign
 from pipeline.deadletters.selection import Selection
 from pipeline.deadletters.unresolved import Unresolved, take_inventory
+from pipeline.errors import ConfigurationError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -24,10 +25,11 @@ SHOWN_FOREIGN_LINES = 10
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Opened dead letters: where they stand, which were chosen, and the lines that were passed over."""
+    """Opened dead letters: where they stand, which were chosen of all, and the lines that were passed over."""
 
     stored: Stored
     archive: Archive
+    everything: Sequence[Unresolved]
     chosen: Sequence[Unresolved]
     foreign: Sequence[Foreign]
 
@@ -104,6 +106,17 @@ def settings_of(config: Path) -> Settings:
     return load_settings(config, os.environ)
 
 
+def secrets_of(settings: Settings) -> list[str]:
+    """Return the credentials, as far as they can be had, so that nothing shows them."""
+    secrets = []
+    for secret in (settings.customerio.site_id_secret, settings.customerio.api_key_secret):
+        try:
+            secrets.append(secret.reveal())
+        except ConfigurationError:
+            continue
+    return secrets
+
+
 @contextmanager
 def find(config: Path, files: Sequence[Path], selection: Selection) -> Iterator[Found]:
     """Read the dead letters, tell about lines that are none, and choose.
@@ -116,7 +129,8 @@ def find(config: Path, files: Sequence[Path], selection: Selection) -> Iterator[
         inventory = take_inventory(archive)
         foreign = (*stored.foreign, *inventory.foreign)
         _tell_foreign(foreign)
-        yield Found(stored, archive, [each for each in inventory.unresolved if selection(each)], foreign)
+        chosen = [each for each in inventory.unresolved if selection(each)]
+        yield Found(stored, archive, inventory.unresolved, chosen, foreign)
 
 
 def _tell_foreign(foreign: Sequence[Foreign]) -> None:

@@ -11,9 +11,14 @@ from pipeline.clock import SystemClock
 from pipeline.config import Settings
 from pipeline.deadletters.append import exclusive
 from pipeline.deadletters.archive import Archive
-from pipeline.deadletters.plan import Course, PlannedRecord, Translate, plan
+from pipeline.deadletters.erased import LaterErasures, may_erase
+from pipeline.deadletters.plan import Course, PlannedRecord, Translate, plan, translated
 from pipeline.deadletters.redrive import Progress, Redrive
 from pipeline.deadletters.unresolved import Unresolved
+from pipeline.receipts.log import read_receipts
+from pipeline.receipts.receipt import Receipt, hashed_name
+from pipeline.records import Record
+from pipeline.translation import Prepared
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,7 +29,10 @@ RETRY_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Chosen dead letters, and all that is needed to send them. `progress` changes while they are sent."""
+    """Chosen dead letters, and all that is needed to send them. `progress` changes while they are sent.
+
+    `everything` are all dead letters there are: those of deletions tell who must not be brought back.
+    """
 
     settings: Settings
     chosen: Sequence[Unresolved]
@@ -32,6 +40,8 @@ class Retry:
     archive: Archive
     translate: Translate
     allow_irreversible: bool
+    include_erased: bool = False
+    everything: Sequence[Unresolved] = ()
     progress: Progress = field(default_factory=Progress)
 
     def preview(self) -> tuple[Counter[Course], Counter[str]]:
@@ -43,8 +53,8 @@ class Retry:
             calls.update(record.translation.calls[index].source.kind for index in record.calls)
         return courses, calls
 
-    def send(self, console: "Console", stop: Callable[[], bool]) -> None:
-        """Send them, one retry of a file at a time, with a bar where the console is a terminal.
+    def send(self, stop: Callable[[], bool], look: Callable[[Progress], None]) -> None:
+        """Send them, one retry of a file at a time; `look` is shown the progress now and then.
 
         Raises:
             ConfigurationError: the connection is incomplete, or another retry is running.
@@ -60,7 +70,6 @@ class Retry:
         with (
             exclusive(self.stored.shared, "a retry"),
             open_redelivery(_with_share(self.settings), max_items=max_items) as (lanes, sender),
-            _progress_bar(console, len(self.chosen)) as look,
         ):
             redrive = Redrive(
                 Flight(lanes, sender),
@@ -73,7 +82,32 @@ class Retry:
             redrive.run(self._plan(), stop, look)
 
     def _plan(self) -> Iterator[PlannedRecord]:
-        return plan(self.chosen, self.archive, self.translate, allow_irreversible=self.allow_irreversible)
+        is_erased = _never if self.include_erased else self._later_erasures().is_erased
+        return plan(
+            self.chosen,
+            self.archive,
+            self.translate,
+            allow_irreversible=self.allow_irreversible,
+            is_erased=is_erased,
+        )
+
+    def _later_erasures(self) -> LaterErasures:
+        receipts = self.settings.receipts
+        erasures = LaterErasures(
+            hashed_name(receipts.hash_key_secret.reveal().encode()) if receipts.has_hash_key else None
+        )
+        letters = [letter for letter in self.everything or self.chosen if may_erase(letter)]
+        for record, translation, _ in translated(letters, self.archive, self.translate):
+            erasures.note_record(record, translation)
+        if receipts.file is not None and receipts.file.exists():
+            for _, receipt in read_receipts(receipts.file):
+                if isinstance(receipt, Receipt):
+                    erasures.note_receipt(receipt)
+        return erasures
+
+
+def _never(_record: Record, _call: Prepared) -> bool:
+    return False
 
 
 def _with_share(settings: Settings) -> Settings:
@@ -83,7 +117,7 @@ def _with_share(settings: Settings) -> Settings:
 
 
 @contextmanager
-def _progress_bar(console: "Console", total: int) -> Iterator[Callable[[Progress], None]]:
+def progress_bar(console: "Console", total: int) -> Iterator[Callable[[Progress], None]]:
     """Show a bar at a terminal, nothing elsewhere; yield what moves it."""
     from rich import progress  # noqa: PLC0415 - keeps `--help` fast
 

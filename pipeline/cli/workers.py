@@ -56,7 +56,9 @@ def run_workers(settings: Settings, path: Path, count: int, arguments: tuple[str
         access = access_of(settings)
         admin = AdminServer(
             settings.admin.listen,
-            admin_application(WorkersMonitor(workers, access.token), access, parts_of(settings)),
+            admin_application(
+                WorkersMonitor(workers, access.token), access, parts_of(settings, payloads=access.payloads)
+            ),
         )
         admin.start()
     _log.info("started", workers=count, admin=admin and admin.address, process=os.getpid())

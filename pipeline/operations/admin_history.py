@@ -12,6 +12,7 @@ from anyio import to_thread
 EVERY_S = 2.0
 POINTS = 450
 """A quarter of an hour."""
+_DELAYS = {"request": "request_seconds", "read": "seconds_since_read", "written": "seconds_since_written"}
 
 
 class History:
@@ -56,7 +57,7 @@ class History:
 
 def point(status: Mapping[str, Any], now: float) -> dict[str, Any]:
     """Return the numbers of a status that charts are drawn from. Counts only rise, except after a restart."""
-    counts = status.get("counts") or {}
+    counts, histograms = status.get("counts") or {}, status.get("histograms") or {}
     lags = [each["lag"] for each in status["partitions"] if each["lag"] is not None]
     return {
         "time": now,
@@ -73,5 +74,7 @@ def point(status: Mapping[str, Any], now: float) -> dict[str, Any]:
         "waiting_calls": status.get("waiting_calls", 0),
         "in_flight": status["batches_in_flight"],
         "in_flight_limit": status.get("requests_in_flight_limit", 0),
-        "latency": status.get("latency"),
+        "delays": {
+            short: histograms[name]["buckets"] for short, name in _DELAYS.items() if name in histograms
+        },
     }

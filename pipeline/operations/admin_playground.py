@@ -1,9 +1,9 @@
 """The playground's part of the API: the rules in force to begin with, and what edited ones make of an event."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -11,12 +11,13 @@ from starlette.routing import BaseRoute, Route
 
 from pipeline.errors import PipelineError
 from pipeline.operations.admin_guard import refusal
-from pipeline.operations.helper_process import HelperBusyError, HelperDeadlineError, HelperProcess
+from pipeline.operations.helper_answers import answered
+from pipeline.operations.helper_process import HelperProcess
 from pipeline.operations.playground import Ways, ways_document
-from pipeline.operations.reading import BodyTooLargeError, read_json_body
+from pipeline.operations.reading import read_question
 
 DEADLINE_S = 10.0
-MOST_BYTES = 2_000_000
+TOO_LONG = "these rules take too long on this event"
 _MOST_FILES = 50
 
 Text = Annotated[str, Field(max_length=1_000_000)]
@@ -88,27 +89,8 @@ class PlaygroundPart:
 
     async def try_out(self, request: Request) -> Response:
         """Tell what edited files make of an event."""
-        try:
-            asked = AskedTrial.model_validate(await read_json_body(request, MOST_BYTES))
-        except BodyTooLargeError:
-            return refusal(
-                413, "too_large", f"at most {MOST_BYTES:,} bytes of rules and event can be tried out"
-            )
-        except (ValueError, ValidationError):
-            return refusal(400, "request", "this is not what /api/playground takes; see docs/admin.md")
+        asked = await read_question(request, AskedTrial)
+        if isinstance(asked, Response):
+            return asked
         question = {"asked": asked.model_dump(exclude_unset=True), "ways": self._ways}
-        return await run_in_threadpool(lambda: self._answer(question))
-
-    def _answer(self, question: Mapping[str, Any]) -> Response:
-        try:
-            return JSONResponse(self._helper.ask(question, deadline_s=DEADLINE_S))
-        except HelperBusyError as error:
-            return refusal(503, "busy", str(error))
-        except HelperDeadlineError:
-            return refusal(
-                422,
-                "deadline",
-                f"these rules take longer than {DEADLINE_S:g} s on this event, and were stopped",
-            )
-        except PipelineError as error:
-            return refusal(422, "failed", f"the rules could not be tried out: {error}")
+        return await run_in_threadpool(answered, self._helper, question, DEADLINE_S, TOO_LONG)

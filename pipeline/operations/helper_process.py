@@ -21,7 +21,7 @@ from pipeline.errors import PipelineError
 
 IDLE_S = 300
 _KEPT_VARIABLES = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
-_STOP_S = 5.0
+_STOP_S = 3.0
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -80,9 +80,12 @@ class HelperProcess:
             process.terminate()
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, in order if it knows how to."""
         process = self._process
         if process is not None:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_STOP_S)
             self._end(process)
 
     def _ask(self, line: bytes, deadline: float, progress: Progress | None) -> Any:

@@ -1,25 +1,27 @@
-"""Bodies of requests, read up to a bound."""
+"""Bodies of requests, read up to a bound and checked against a model."""
 
-from typing import Any
+from typing import TypeVar
 
 import orjson
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
+from starlette.responses import Response
+
+from pipeline.operations.admin_guard import refusal
+
+MOST_BYTES = 2_000_000
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
-class BodyTooLargeError(Exception):
-    """The body is larger than it may be."""
-
-
-async def read_json_body(request: Request, most_bytes: int) -> Any:
-    """Return the JSON value in a request's body.
-
-    Raises:
-        BodyTooLargeError: it is larger than it may be; the rest is not read.
-        ValueError: it is not JSON.
-    """
+async def read_question(request: Request, model: type[Model]) -> Model | Response:
+    """Return what a request's JSON asks, or the answer to one that asks nothing."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > most_bytes:
-            raise BodyTooLargeError
-    return orjson.loads(body)
+        if len(body) > MOST_BYTES:
+            return refusal(413, "too_large", f"a request may have {MOST_BYTES:,} bytes at most")
+    try:
+        return model.model_validate(orjson.loads(body))
+    except (ValueError, ValidationError):
+        return refusal(400, "request", f"this is not what {request.url.path} takes; see docs/admin.md")

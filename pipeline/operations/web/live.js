@@ -14,8 +14,9 @@ const VERDICTS = "Requests /s by verdict";
 const CHARTS = [
   { title: "Throughput", series: ["records read /s", "calls delivered /s"], format: short, area: true, make: throughput },
   { title: "Lag", series: ["records behind"], format: short, area: true, make: (now) => [now.lag] },
-  { title: "Time of a request", series: ["mean"], format: seconds, make: (now, before) => [meanRequest(now, before)] },
-  { title: "Record to confirmation", series: ["half within", "95 % within", "99 % within"], format: seconds, make: delays },
+  { title: "Time of a request", series: ["mean", "99 % within"], format: seconds, make: requestTimes },
+  { title: "Reading to confirmation", series: ["half within", "99 % within"], format: seconds, make: (now, before) => delays("read", now, before) },
+  { title: "Age of a record when confirmed", series: ["half within", "99 % within"], format: seconds, make: (now, before) => delays("written", now, before) },
   { title: "In flight", series: ["requests", "limit"], format: short, make: (now) => [now.in_flight, now.in_flight_limit] },
   { title: "Open", series: ["records not settled", "calls waiting"], format: short, make: (now) => [now.open_records, now.waiting_calls] },
   { title: "Memory of what is open", series: ["bytes"], format: bytes, area: true, make: (now) => [now.open_bytes] },
@@ -69,7 +70,6 @@ class Live {
     for (const { chart, make, title } of this.charts) {
       if (title === VERDICTS) this.drawVerdicts(chart);
       else chart.draw(between(this.points, make));
-      chart.node.hidden = title === "Record to confirmation" && !this.points.some((point) => point.latency);
     }
     renew(this.grid, this.charts.map(({ chart }) => chart.node), panels(status));
   }
@@ -99,7 +99,10 @@ function throughput(now, before, elapsed) {
   return [rate(now.records, before.records, elapsed), rate(now.delivered, before.delivered, elapsed)];
 }
 
-function delays(now, before) {
-  const buckets = (point) => point.latency?.since_read;
-  return [0.5, 0.95, 0.99].map((share) => quantile(buckets(now), buckets(before), share));
+function requestTimes(now, before) {
+  return [meanRequest(now, before), delays("request", now, before)[1]];
+}
+
+function delays(name, now, before) {
+  return [0.5, 0.99].map((share) => quantile(now.delays[name], before.delays[name], share));
 }

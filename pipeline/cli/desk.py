@@ -1,0 +1,251 @@
+"""What the admin page asks about dead letters and people, answered in a process of its own.
+
+`python -m pipeline.cli.desk`, started by the admin server and by nobody else: it gets the settings first, then
+questions. A large file of dead letters or a retry takes nothing from the pipeline but a share of the machine.
+"""
+
+import base64
+import pickle
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from itertools import groupby
+from typing import Any
+
+import orjson
+
+from pipeline.cli import assembly, deadletters_view
+from pipeline.cli.deadletters_options import secrets_of
+from pipeline.cli.deadletters_sending import Retry
+from pipeline.cli.deadletters_store import Stored, open_stored
+from pipeline.cli.decoding import open_decoder
+from pipeline.cli.signals import StopRequest
+from pipeline.clock import SystemClock
+from pipeline.config import Settings
+from pipeline.deadletters.archive import Archive
+from pipeline.deadletters.entry import Resolution, Settlement
+from pipeline.deadletters.masking import Mask
+from pipeline.deadletters.redrive import Progress
+from pipeline.deadletters.selection import by_kind
+from pipeline.deadletters.unresolved import Unresolved, take_inventory
+from pipeline.decode import Undecodable
+from pipeline.decode.patience import patient
+from pipeline.errors import ConfigurationError, PipelineError
+from pipeline.kafka.options import KafkaOptions
+from pipeline.kafka.sample import read_sample
+from pipeline.operations.helper_process import say, serve
+from pipeline.operations.logs import configure_logs
+from pipeline.records import Record
+from pipeline.replay.trace import Tracer
+
+_MOST_LETTERS = 500
+_MOST_TRACED = 500
+
+
+class Desk:
+    """Answers questions by the name in their `do`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._answers: dict[str, Callable[..., Any]] = {
+            "groups": self.groups,
+            "letters": self.letters,
+            "letter": self.letter,
+            "preview": self.preview,
+            "retry": self.retry,
+            "dismiss": self.dismiss,
+            "samples": self.samples,
+            "person": self.person,
+        }
+
+    def __call__(self, question: Mapping[str, Any]) -> Any:
+        """Answer one question."""
+        asked = dict(question)
+        return self._answers[asked.pop("do")](**asked)
+
+    def groups(self) -> dict[str, Any]:
+        """Return the dead letters by reason, rule and field, without any data of theirs."""
+        if not self._has_letters():
+            return {"dead_letters": 0, "groups": []}
+        with self._found() as (_, _archive, letters):
+            return {"dead_letters": len(letters), "groups": [asdict(kind) for kind in by_kind(letters)]}
+
+    def letters(self, group: Sequence[str | None]) -> dict[str, Any]:
+        """Return the first dead letters of a group, without their originals."""
+        with self._found(group) as (_, _archive, letters):
+            mask = Mask()
+            shown = [
+                deadletters_view.letter_document(letter, mask) | {"position": str(letter.position)}
+                for letter in letters[:_MOST_LETTERS]
+            ]
+            return {"dead_letters": len(letters), "each": shown}
+
+    def letter(self, position: str, *, reveal: bool) -> dict[str, Any]:
+        """Return the dead letters of a record whole; values are hidden unless they are to be revealed."""
+        mask = self._mask(reveal=reveal)
+        with (
+            assembly.open_translator(self._settings) as current,
+            self._found(position=position) as (_, archive, letters),
+        ):
+            documents = [
+                deadletters_view.record_document(list(found), archive, patient(current.translate), mask)
+                for _, found in groupby(letters, key=lambda letter: letter.key.digest)
+            ]
+        return {"records": documents}
+
+    def preview(self, *, allow_irreversible: bool, **which: Any) -> dict[str, Any]:
+        """Return what a retry would do."""
+        with self._retry(which, allow_irreversible=allow_irreversible) as retrying:
+            courses, calls = retrying.preview()
+            return {
+                "dead_letters": len(retrying.chosen),
+                "courses": {str(course): count for course, count in courses.items()},
+                "calls": dict(calls),
+            }
+
+    def retry(self, *, allow_irreversible: bool, **which: Any) -> dict[str, Any]:
+        """Send dead letters again, telling how far it is; a signal ends it in order."""
+        stop = StopRequest()
+        stop.listen()
+        with self._retry(which, allow_irreversible=allow_irreversible) as retrying:
+            total = len(retrying.chosen)
+            told = [-1]
+
+            def look(now: Progress) -> None:
+                if now.done != told[0]:
+                    told[0] = now.done
+                    say({"progress": {"dead_letters": total, **asdict(now)}})
+
+            retrying.send(stop, look)
+            return {"dead_letters": total, "stopped": stop(), **asdict(retrying.progress)}
+
+    def dismiss(self, *, count: int, **which: Any) -> dict[str, Any]:
+        """Take dead letters off the list, if they are as many as whoever asks believes."""
+        with self._found(**which) as (stored, _, letters):
+            if len(letters) != count:
+                raise PipelineError(f"there are {len(letters):,} by now and not {count:,}; look again")
+            now_ms = int(SystemClock().now() * 1000)
+            for letter in letters:
+                resolution = Resolution(letter.key, letter.last_seen_ms, now_ms, Settlement.DISMISSED)
+                stored.ledger.resolve(letter, resolution)
+            stored.ledger.flush()
+        return {"dismissed": count}
+
+    def samples(self, topic: str, count: int) -> dict[str, Any]:
+        """Return the latest events of a topic, decoded; what is named like a secret is hidden."""
+        decode, mask = patient(open_decoder(self._settings)), self._mask(reveal=True)
+        records = read_sample(self._kafka(), topic, count)
+        return {"records": [_sample(record, decode(record), mask) for record in reversed(records[-count:])]}
+
+    def person(self, whom: str, records: int, *, reveal: bool) -> dict[str, Any]:
+        """Return what became of the records about a person among the latest ones of each topic."""
+        tracer = Tracer(whom, dead_letters=self._unresolved(), mask=self._mask(reveal=reveal))
+        found, read = [], 0
+        with assembly.open_translator(self._settings) as translator:
+            translate = patient(translator.translate)
+            for topic in _topics(self._settings):
+                sampled = read_sample(self._kafka(), topic, records)
+                read += len(sampled)
+                found += [traced for each in sampled if (traced := tracer.trace(each, translate(each)))]
+        newest = sorted(found, key=lambda traced: traced.time or "", reverse=True)
+        return {
+            "read": read,
+            "found": len(newest),
+            "records": [asdict(each) for each in newest[:_MOST_TRACED]],
+        }
+
+    # What the answers share
+
+    @contextmanager
+    def _found(
+        self, group: Sequence[str | None] | None = None, position: str | None = None
+    ) -> Iterator[tuple[Stored, Archive, list[Unresolved]]]:
+        """Open the dead letters and choose those of a group, or of a position, or all."""
+        with open_stored(self._settings, ()) as stored, closing(Archive(stored.paths)) as archive:
+            letters = take_inventory(archive).unresolved
+            yield stored, archive, [each for each in letters if _is_chosen(each, group, position)]
+
+    @contextmanager
+    def _retry(self, which: Mapping[str, Any], *, allow_irreversible: bool) -> Iterator[Retry]:
+        with (
+            assembly.open_translator(self._settings) as current,
+            self._found(**which) as (stored, archive, letters),
+        ):
+            translate = patient(current.translate)
+            yield Retry(
+                self._settings, letters, stored, archive, translate, allow_irreversible=allow_irreversible
+            )
+
+    def _unresolved(self) -> list[Unresolved]:
+        if not self._has_letters():
+            return []
+        with self._found() as (_, _archive, letters):
+            return letters
+
+    def _has_letters(self) -> bool:
+        letters = self._settings.deadletters
+        return letters.topic is not None or letters.file.exists()
+
+    def _mask(self, *, reveal: bool) -> Mask:
+        return Mask(reveal=reveal, secrets=secrets_of(self._settings))
+
+    def _kafka(self) -> KafkaOptions:
+        return assembly.kafka_options(self._settings)
+
+
+def _is_chosen(letter: Unresolved, group: Sequence[str | None] | None, position: str | None) -> bool:
+    if group is not None and [letter.reason, letter.source and letter.source.rule, letter.field] != list(
+        group
+    ):
+        return False
+    return position is None or str(letter.position) == position
+
+
+def _topics(settings: Settings) -> Sequence[str]:
+    """Return the topics that can be told.
+
+    Raises:
+        ConfigurationError: there is a pattern among them.
+    """
+    for topic in settings.kafka.topics:
+        if topic.startswith("^"):
+            raise ConfigurationError(
+                f"the topics of the pattern {topic} cannot be told; use `cio-pipeline trace`"
+            )
+    return settings.kafka.topics
+
+
+def _sample(record: Record, event: Any, mask: Mask) -> dict[str, Any]:
+    """Return a record for the playground; its event as text, so that no number of it changes in a browser."""
+    problem = f"{record.position}: {event.text}" if isinstance(event, Undecodable) else None
+    shown = None if problem or event is None else mask.value(event)
+    key, headers = (
+        mask.octets(record.key),
+        [(name, mask.octets(value, name)) for name, value in record.headers],
+    )
+    return {
+        **record.position._asdict(),
+        "timestamp_ms": record.timestamp_ms,
+        "key": _text(key),
+        "headers": {name: _text(value) for name, value in headers},
+        "text": None
+        if shown is None
+        else orjson.dumps(shown, option=orjson.OPT_INDENT_2, default=str).decode(),
+        "problem": problem,
+    }
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def main() -> None:
+    """Read the settings, then answer until nobody asks any more."""
+    settings: Settings = pickle.loads(base64.b64decode(sys.stdin.buffer.readline()))  # noqa: S301 - our parent's
+    configure_logs("json", "error")
+    serve(Desk(settings), sys.stdin.buffer)
+
+
+if __name__ == "__main__":
+    main()
