@@ -39,7 +39,7 @@ class Mask:
         if _SECRET_NAME.search(name) and value is not None:
             return HIDDEN
         if isinstance(value, dict):
-            return {self._name(key): self.value(part, key) for key, part in value.items()}
+            return {self.name(key): self.value(part, key) for key, part in value.items()}
         if isinstance(value, list):
             return [self.value(part) for part in value]
         if isinstance(value, str):
@@ -103,7 +103,8 @@ class Mask:
             source = source._replace(element=HIDDEN)
         return str(source)
 
-    def _name(self, name: str) -> str:
+    def name(self, name: str) -> str:
+        """Return the name of a field as it may be shown: a name that is no word may be an address or an id."""
         if self.reveal or _PLAIN_NAME.fullmatch(name):
             return name
         return f"(name, {len(name):,} characters)"

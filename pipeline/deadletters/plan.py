@@ -1,6 +1,6 @@
 """What a retry will do about the dead letters of one record, before anything is sent."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
@@ -10,10 +10,13 @@ from pipeline.deadletters.archive import Archive
 from pipeline.deadletters.matching import match
 from pipeline.deadletters.unresolved import Unresolved
 from pipeline.records import Record
-from pipeline.translation import Translation
+from pipeline.translation import Prepared, Translation
 
 Translate = Callable[[Record], Translation]
 """Record in, calls out, by the current mapping; raises PipelineError where the record's schema cannot be had."""
+
+IsErased = Callable[[Record, Prepared], bool]
+"""Tells whether the person of a record's call was deleted or suppressed later."""
 
 
 class Course(StrEnum):
@@ -23,6 +26,7 @@ class Course(StrEnum):
     FAILS_AGAIN = "fails_again"  # the current mapping still cannot make the call
     NOT_MADE = "not_made"  # the current mapping makes no such call
     IRREVERSIBLE = "irreversible"  # it would be sent if that were allowed
+    ERASED = "erased"  # the person was deleted or suppressed later, and would be there again
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,12 @@ class PlannedRecord:
 
 
 def plan(
-    letters: Iterable[Unresolved], archive: Archive, translate: Translate, *, allow_irreversible: bool
+    letters: Iterable[Unresolved],
+    archive: Archive,
+    translate: Translate,
+    *,
+    allow_irreversible: bool,
+    is_erased: IsErased = lambda _record, _call: False,
 ) -> Iterator[PlannedRecord]:
     """Yield what to do, record by record and in the order of Kafka, reading each original when its turn comes.
 
@@ -65,18 +74,36 @@ def plan(
     Raises:
         PipelineError: a file changed in the meantime, or a record's schema cannot be had.
     """
-    for _, found in groupby(letters, key=lambda letter: (letter.position, letter.key.digest)):
-        group = tuple(found)
-        record = archive.load(group[0].place, group[0].key).record
-        translation = translate(record)
+    for record, translation, group in translated(letters, archive, translate):
+        calls = translation.calls
+        erased = frozenset(index for index, call in enumerate(calls) if is_erased(record, call))
         yield PlannedRecord(
             record,
             translation,
-            tuple(_plan(letter, translation, allow_irreversible=allow_irreversible) for letter in group),
+            tuple(
+                _plan(letter, translation, allow_irreversible=allow_irreversible, erased=erased)
+                for letter in group
+            ),
         )
 
 
-def _plan(letter: Unresolved, translation: Translation, *, allow_irreversible: bool) -> PlannedLetter:
+def translated(
+    letters: Iterable[Unresolved], archive: Archive, translate: Translate
+) -> Iterator[tuple[Record, Translation, tuple[Unresolved, ...]]]:
+    """Yield each record of dead letters, what the current mapping makes of it, and its letters.
+
+    Raises:
+        PipelineError: a file changed in the meantime, or a record's schema cannot be had.
+    """
+    for _, found in groupby(letters, key=lambda letter: (letter.position, letter.key.digest)):
+        group = tuple(found)
+        record = archive.load(group[0].place, group[0].key).record
+        yield record, translate(record), group
+
+
+def _plan(
+    letter: Unresolved, translation: Translation, *, allow_irreversible: bool, erased: Set[int]
+) -> PlannedLetter:
     found = match(letter, translation)
     if found.failure is not None:
         return PlannedLetter(letter, Course.FAILS_AGAIN, failures=(found.failure,))
@@ -85,4 +112,6 @@ def _plan(letter: Unresolved, translation: Translation, *, allow_irreversible: b
     kinds = {translation.calls[call].source.kind for call in found.calls}
     if kinds & IRREVERSIBLE_KINDS and not allow_irreversible:
         return PlannedLetter(letter, Course.IRREVERSIBLE, found.calls)
+    if not erased.isdisjoint(found.calls):
+        return PlannedLetter(letter, Course.ERASED, found.calls)
     return PlannedLetter(letter, Course.SEND, found.calls, found.others)

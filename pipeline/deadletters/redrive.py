@@ -30,6 +30,7 @@ class Progress:
     failed: int = 0
     not_made: int = 0
     irreversible: int = 0
+    erased: int = 0
     calls: int = 0
 
     @property
@@ -40,7 +41,7 @@ class Progress:
     @property
     def left(self) -> int:
         """Dead letters that were dealt with and are still there."""
-        return self.failed + self.not_made + self.irreversible
+        return self.failed + self.not_made + self.irreversible + self.erased
 
 
 @dataclass(slots=True, eq=False)
@@ -134,6 +135,8 @@ class Redrive:
                     self.progress.not_made += 1
                 case Course.IRREVERSIBLE:
                     self.progress.irreversible += 1
+                case Course.ERASED:
+                    self.progress.erased += 1
                 case Course.FAILS_AGAIN:
                     self.progress.failed += 1
                 case Course.SEND:

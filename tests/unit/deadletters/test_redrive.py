@@ -71,11 +71,18 @@ class Desk:
         stop: Callable[[], bool] = lambda: False,
         look: Callable[[Progress], None] = lambda _progress: None,
         allow_irreversible: bool = False,
+        erased: Sequence[str] = (),
         max_open_calls: int = 1_000,
     ) -> Progress:
         with closing(Archive([self.path])) as archive, closing(Ledger([FileSink(self.path)])) as ledger:
             letters = take_inventory(archive).unresolved
-            records = plan(letters, archive, self.translate, allow_irreversible=allow_irreversible)
+            records = plan(
+                letters,
+                archive,
+                self.translate,
+                allow_irreversible=allow_irreversible,
+                is_erased=lambda _, call: call.identity is not None and call.identity.value in erased,
+            )
             lanes = Lanes(max_bytes=475_000, max_items=self._max_items, linger_s=1.0)
             redrive = Redrive(
                 Flight(lanes, self.sender),
@@ -265,6 +272,17 @@ def test_irreversible_calls_are_sent_only_when_that_is_allowed(tmp_path: Path) -
     desk.retry(allow_irreversible=True)
     assert [source.kind for source in desk.sent[1:]] == ["destroy", "destroy", "track"]
     assert desk.left == []
+
+
+def test_what_is_about_people_who_were_erased_stays_and_others_go(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, PROFILE, ORDERED)
+    desk.add(
+        letter(event(1, "ann", total=1)), letter(event(2, "bob", total=2)), letter(event(3, "ann"), None)
+    )
+    progress = desk.retry(erased=["ann"])
+    assert (progress.delivered, progress.erased, progress.left) == (1, 2, 2)
+    assert desk.left == [(1, ORDER), (3, None)]
+    assert desk.retry().delivered == 2
 
 
 def test_calls_of_one_person_go_in_the_order_of_kafka_and_never_in_two_requests_at_once(
