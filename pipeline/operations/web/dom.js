@@ -55,7 +55,7 @@ function become(old, made) {
 
 /** Return a card: a section with a heading. */
 export function card(title, ...children) {
-  return element("section", { class: "card" }, element("h2", {}, title), ...children);
+  return element("section", { class: "card" }, element("h2", {}, title), ...children.flat());
 }
 
 /** Return a table; the columns named in `numeric` are aligned to the right. */

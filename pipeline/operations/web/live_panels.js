@@ -60,7 +60,7 @@ function partitions(all) {
   const kept = all.some((partition) => typeof partition.retention_left_seconds === "number");
   const names = ["partition", "committed", "end", "lag", ...(aged ? ["behind"] : []), ...(kept ? ["kept for"] : []), ""];
   const rows = all.map((partition) => [
-    `${partition.topic}/${partition.partition}`,
+    element("span", { class: "nowrap" }, `${partition.topic}/${partition.partition}`),
     count(partition.committed),
     count(partition.end),
     count(partition.lag),

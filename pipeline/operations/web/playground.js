@@ -13,10 +13,10 @@ const FIRST_EVENT = '{\n  "type": "user.signed_up",\n  "occurred_at": "2026-03-1
 // What is being written outlives a look at another view.
 const draft = { files: null, topics: [], chosen: 0, event: FIRST_EVENT, tombstone: false, record: {} };
 
-/** Take an event over from another view: its value, and its record's key, headers and position. */
-export function take(value, record) {
-  draft.event = JSON.stringify(value, null, 2) ?? "null";
-  draft.tombstone = value === null;
+/** Take an event over: its text, null for a tombstone, and its record's key, headers and position. */
+export function take(text, record) {
+  draft.event = text ?? "";
+  draft.tombstone = text === null;
   draft.record = record;
 }
 
@@ -156,9 +156,10 @@ class Bench {
   }
 
   pick() {
-    const { value, problem, ...record } = this.taken[Number(this.samples.value || 0)];
-    if (problem) return this.tell(problem);
-    take(value, record);
+    const { text, problem, ...record } = this.taken[Number(this.samples.value || 0)];
+    this.tell(problem);
+    if (problem) return;
+    take(text, record);
     this.load();
   }
 
