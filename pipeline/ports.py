@@ -58,10 +58,10 @@ class Source(Protocol):
     """A Kafka consumer group member with explicit commits. One thread owns it."""
 
     def start(self, listener: AssignmentListener) -> None:
-        """Join the group.
+        """Join the group, without waiting for it.
 
         Raises:
-            ConfigurationError: a topic does not exist or a setting is refused.
+            ConfigurationError: a setting is refused.
         """
         ...
 
@@ -72,6 +72,7 @@ class Source(Protocol):
         The listener is called in here.
 
         Raises:
+            ConfigurationError: a topic does not exist.
             RemoteRefusedError: Kafka refuses for good (authorisation, fencing, an offset that is gone).
         """
         ...

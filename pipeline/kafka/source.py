@@ -13,6 +13,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.kafka.callbacks import Callbacks
 from pipeline.kafka.commits import commit
 from pipeline.kafka.connection import Connection
+from pipeline.kafka.membership import Membership
 from pipeline.kafka.messages import MessageReader
 from pipeline.kafka.options import KafkaOptions
 from pipeline.kafka.partitions import Partitions
@@ -27,6 +28,7 @@ _log = structlog.get_logger(__name__)
 
 _TOPIC_MISSING = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION})
 _HANDED_OUT_AT_ONCE = 10_000
+_ASK_S = 0.2
 
 
 class KafkaSource:
@@ -39,12 +41,10 @@ class KafkaSource:
         self._connection = Connection(options)
         self._partitions = Partitions()
         self._consumer: Consumer | None = None
-        self._listener: AssignmentListener | None = None
+        self._membership: Membership | None = None
         self._placement: Placement | None = None
+        self._known_at_start: dict[str, int] = {}
         self._partition_total = 0
-        self._recount = False
-        self._joined = False
-        self._lost = False
         self._broken: ClientBrokenError | None = None
         self._reader = MessageReader()
         self.skipped: Counter[TopicPartition] = Counter()
@@ -67,24 +67,27 @@ class KafkaSource:
     def start(self, listener: AssignmentListener) -> None:
         """See `Source.start`. Brokers that cannot be reached are no error: `trouble` names them, `poll` goes on."""
         consumer = self._new_consumer()
-        self._consumer, self._listener = consumer, listener
-        known = known_topics(consumer, self._options)
-        require_topics(known, self._options)
-        self._partition_total = partitions_read(known, self._options)
+        membership = Membership(
+            self._partitions,
+            listener,
+            incremental=self._options.incremental,
+            monotonic=self._monotonic,
+        )
+        self._consumer, self._membership = consumer, membership
         self._placement = Placement(
             consumer,
             self._options,
             self._partitions,
             skipped=self.skipped,
-            known=known,
+            known=self._known_at_start,
             monotonic=self._monotonic,
         )
         guard = self._callbacks.guard
         consumer.subscribe(
             list(self._options.topics),
-            on_assign=guard(lambda _, partitions: self._on_assign(listener, partitions)),
-            on_revoke=guard(lambda _, partitions: self._on_revoke(listener, partitions)),
-            on_lost=guard(lambda _, partitions: self._on_lost(listener, partitions)),
+            on_assign=guard(membership.assigned),
+            on_revoke=guard(membership.revoked),
+            on_lost=guard(membership.lost),
         )
 
     def poll(self, max_records: int, timeout_s: float) -> Sequence[Record]:
@@ -92,10 +95,9 @@ class KafkaSource:
         self._callbacks.raise_kept()
         if self._broken is not None:
             raise self._broken
-        consumer, placement = self._running()
-        if self.trouble is None:
+        consumer, membership, placement = self._running()
+        if self.trouble is None and (not membership.changed or self._look_at_topics(consumer, membership)):
             placement.place()
-            self._count_partitions(consumer)
         messages = consumer.consume(min(max_records, _HANDED_OUT_AT_ONCE), timeout_s)
         records, events = self._reader.read(messages)
         if records:
@@ -114,8 +116,8 @@ class KafkaSource:
         It does not ask while the brokers are known to be out of reach: the client would wait up to a
         session timeout.
         """
-        consumer, _ = self._running()
-        if self._lost or self._broken is not None:
+        consumer, membership, _ = self._running()
+        if membership.is_losing or self._broken is not None:
             return CommitResult({}, "the assignment was lost")
         if self.trouble is not None:
             return CommitResult({}, self.trouble)
@@ -153,9 +155,9 @@ class KafkaSource:
             return
         if self._broken is None:
             self._consumer.close()
-        elif self._listener is not None:
-            self._callbacks.guard(self._on_lost)(self._listener, _kafka(self._partitions))
-        self._consumer, self._placement = None, None
+        elif self._membership is not None:
+            self._callbacks.guard(self._membership.lose)(list(self._partitions))
+        self._consumer, self._membership, self._placement = None, None, None
         self._callbacks.raise_kept()
 
     # Starting
@@ -175,55 +177,25 @@ class KafkaSource:
             safe = without_secrets(text, self._options.properties)
             raise ConfigurationError(f"the Kafka client refuses its settings: {safe}") from None
 
-    def _count_partitions(self, consumer: Consumer) -> None:
-        """Count again after an assignment, which is how we learn that a topic has grown."""
-        if self._recount:
-            self._recount = False
-            known = known_topics(consumer, self._options)
-            self._partition_total = partitions_read(known, self._options) or self._partition_total
+    def _look_at_topics(self, consumer: Consumer, membership: Membership) -> bool:
+        """Count the partitions at the start and after an assignment, which is how we learn that a topic has grown.
 
-    def _running(self) -> tuple[Consumer, Placement]:
-        if self._consumer is None or self._placement is None:
+        Asked for a moment only and again in the next poll: what is told to stop must not wait for brokers.
+        """
+        known = known_topics(consumer, _ASK_S)
+        if known is None:
+            return False
+        membership.changed = False
+        if not self._partition_total:
+            require_topics(known, self._options)
+            self._known_at_start.update(known)
+        self._partition_total = partitions_read(known, self._options) or self._partition_total
+        return True
+
+    def _running(self) -> tuple[Consumer, Membership, Placement]:
+        if self._consumer is None or self._membership is None or self._placement is None:
             raise RuntimeError("the source is not started, or closed")
-        return self._consumer, self._placement
-
-    # The group; called inside consume and close
-
-    def _on_assign(self, listener: AssignmentListener, assigned: list[KafkaPartition]) -> None:
-        consumer, _ = self._running()
-        if self._options.incremental:
-            consumer.incremental_assign(assigned)
-        else:
-            consumer.assign(assigned)
-        self._joined = True
-        partitions = _ours(assigned)
-        _log.info("partitions_assigned", partitions=[str(p) for p in partitions])
-        if partitions:
-            self._recount = True
-            self._partitions.add(partitions, self._monotonic())
-            # The client remembers across assignments that a partition was paused.
-            consumer.resume(assigned)
-            listener.assigned(partitions)
-
-    def _on_revoke(self, listener: AssignmentListener, revoked: list[KafkaPartition]) -> None:
-        partitions = [p for p in _ours(revoked) if p in self._partitions]
-        _log.info("partitions_revoked", partitions=[str(p) for p in partitions])
-        try:
-            if partitions:
-                listener.revoked(partitions)
-        finally:
-            self._partitions.drop(partitions)
-
-    def _on_lost(self, listener: AssignmentListener, lost: list[KafkaPartition]) -> None:
-        partitions = [p for p in _ours(lost) if p in self._partitions]
-        _log.warning("partitions_lost", partitions=[str(p) for p in partitions])
-        self._lost = True
-        try:
-            if partitions:
-                listener.lost(partitions)
-        finally:
-            self._lost = False
-            self._partitions.drop(partitions)
+        return self._consumer, self._membership, self._placement
 
     # What comes between the records
 
@@ -238,7 +210,7 @@ class KafkaSource:
         elif code == KafkaError._AUTO_OFFSET_RESET:
             if state is not None:
                 state.wants_start = True
-        elif code in _TOPIC_MISSING and not self._joined:
+        elif code in _TOPIC_MISSING and not (self._membership and self._membership.joined):
             self._callbacks.keep(topic_missing(topic or ", ".join(self._options.topics), self._options))
         elif (final := refusal(error)) is not None:
             if isinstance(final, ClientBrokenError):
@@ -256,10 +228,6 @@ class _ClientLog:
 
     def _log(self, _level: int, text: str, *args: object) -> None:
         _log.debug("kafka_client", text=text % args if args else text)
-
-
-def _ours(partitions: list[KafkaPartition]) -> list[TopicPartition]:
-    return [TopicPartition(p.topic, p.partition) for p in partitions]
 
 
 def _kafka(partitions: Collection[TopicPartition]) -> list[KafkaPartition]:

@@ -9,21 +9,21 @@ from pipeline.errors import ConfigurationError
 from pipeline.kafka.options import KafkaOptions
 
 
-def known_topics(consumer: Consumer, options: KafkaOptions) -> dict[str, int]:
-    """Return the number of partitions of each topic there is, nothing when the brokers cannot be asked now.
+def known_topics(consumer: Consumer, timeout_s: float) -> dict[str, int] | None:
+    """Return the number of partitions of each topic there is, None when the brokers cannot be asked now.
 
     Never inside a callback of the consumer: `list_topics` wipes the state that confluent-kafka 2.16 keeps
     for the call around it, and the next callback of the same `consume` aborts the process (`CallState_get`).
     """
     try:
-        topics = consumer.list_topics(timeout=options.lookup_timeout_s).topics
+        topics = consumer.list_topics(timeout=timeout_s).topics
     except KafkaException:
-        return {}
+        return None
     return {name: len(topic.partitions) for name, topic in topics.items()}
 
 
 def require_topics(known: Mapping[str, int], options: KafkaOptions) -> None:
-    """Check that the topics that are named exist.
+    """Check that the topics that are named exist. Brokers that name none at all may just have started.
 
     Raises:
         ConfigurationError: one does not.

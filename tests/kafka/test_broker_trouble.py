@@ -1,6 +1,9 @@
 """Brokers that are away, refuse, or do not have what is asked for."""
 
+import signal
+import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaError
@@ -14,6 +17,8 @@ from tests.contract.source_driving import Member, poll_until
 from tests.contract.source_kafkas import OnBroker
 from tests.servers.apache_kafka import ApacheKafka
 from tests.servers.embedded import EmbeddedBrokerProcess, skip_without_native_interface
+from tests.servers.hostile import HostileServer
+from tests.servers.pipeline import PipelineProcess, write_configuration
 from tests.servers.ports import free_ports
 
 
@@ -27,14 +32,34 @@ def broker() -> Iterator[EmbeddedBrokerProcess]:
 
 def test_an_unreachable_broker_is_named_and_tried_again_and_again() -> None:
     [port] = free_ports(1)
-    options = KafkaOptions(
-        bootstrap_servers=f"127.0.0.1:{port}", topics=("events",), group_id="g", lookup_timeout_s=0.2
-    )
+    options = KafkaOptions(bootstrap_servers=f"127.0.0.1:{port}", topics=("events",), group_id="g")
     member = Member(KafkaSource(options))
     poll_until(lambda: member.source.trouble is not None, member)
     assert f"127.0.0.1:{port}" in str(member.source.trouble)
     member.poll()
     member.source.close()
+
+
+def say_nothing(connection: socket.socket) -> None:
+    while connection.recv(1024):
+        pass
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_pipeline_whose_brokers_do_not_answer_can_be_stopped(
+    tmp_path: Path, number: signal.Signals, silent: bool
+) -> None:
+    with HostileServer(say_nothing) as server:
+        address = server.base_url.removeprefix("http://") if silent else f"127.0.0.1:{free_ports(1)[0]}"
+        configuration = write_configuration(
+            tmp_path, bootstrap_servers=address, topic="events", base_url="http://127.0.0.1:9"
+        )
+        with PipelineProcess(configuration) as pipeline:
+            pipeline.wait_until(lambda: pipeline.logged("started"), "started")
+            assert pipeline.stop(number) == 128 + number
+            assert pipeline.logs[-1]["event"] == "stopped"
 
 
 def test_reading_goes_on_when_the_broker_comes_back(broker: EmbeddedBrokerProcess) -> None:
@@ -60,8 +85,10 @@ def test_reading_goes_on_when_the_broker_comes_back(broker: EmbeddedBrokerProces
 @pytest.mark.kafka
 def test_a_topic_that_does_not_exist_is_named(apache_kafka: ApacheKafka) -> None:
     kafka = OnBroker(apache_kafka, 1)
+    member = Member(kafka.source(topics=(kafka.topic, "absent")))
     with pytest.raises(ConfigurationError, match="the topic absent does not exist"):
-        Member(kafka.source(topics=(kafka.topic, "absent")))
+        poll_until(lambda: False, member)
+    member.source.close()
 
 
 @pytest.mark.kafka

@@ -59,11 +59,7 @@ def test_a_wrong_password_stops_with_a_clear_error_and_without_the_password(
     kafka: OnBroker, secure_kafka: SecureKafka, mechanism: str
 ) -> None:
     wrong = secure_kafka.with_password(mechanism, "alice", "not-the-password")
-    member = Member(
-        kafka.source(
-            bootstrap_servers=secure_kafka.addresses["SECURE"], properties=wrong, lookup_timeout_s=1.0
-        )
-    )
+    member = Member(kafka.source(bootstrap_servers=secure_kafka.addresses["SECURE"], properties=wrong))
     with pytest.raises(RemoteRefusedError, match="refuses the credentials") as refused:
         poll_until(lambda: False, member)
     assert "not-the-password" not in str(refused.value)
@@ -117,10 +113,12 @@ def test_an_issuer_that_is_broken_at_the_start_costs_only_time(
 
 def test_a_topic_without_rights_is_named(kafka: OnBroker, secure_kafka: SecureKafka) -> None:
     alice = secure_kafka.with_password("SCRAM-SHA-256", "alice", ALICE)
+    member = Member(kafka.source(bootstrap_servers=secure_kafka.addresses["SECURE"], properties=alice))
     with pytest.raises(
         ConfigurationError, match=rf"{kafka.topic} does not exist .* or the user may not see it"
     ):
-        Member(kafka.source(bootstrap_servers=secure_kafka.addresses["SECURE"], properties=alice))
+        poll_until(lambda: False, member)
+    member.source.close()
 
 
 def test_a_group_without_rights_stops_with_what_to_grant(kafka: OnBroker, secure_kafka: SecureKafka) -> None:
@@ -139,10 +137,6 @@ def test_a_certificate_that_is_not_trusted_is_trouble_that_says_so(
         "security.protocol": "ssl",
         "ssl.ca.location": str(secure_kafka.certificates.client_store) + ".pem",
     }
-    member = Member(
-        kafka.source(
-            bootstrap_servers=secure_kafka.addresses["MUTUAL"], properties=unknown, lookup_timeout_s=1.0
-        )
-    )
+    member = Member(kafka.source(bootstrap_servers=secure_kafka.addresses["MUTUAL"], properties=unknown))
     poll_until(lambda: "certificate" in str(member.source.trouble), member)
     member.source.close()
