@@ -20,6 +20,7 @@ from pipeline.delivery.lease import Lease
 from pipeline.errors import LimitReachedError
 from pipeline.intake import Intake, Translator
 from pipeline.kafka.assignment import Assignment
+from pipeline.kafka.watchdog import Watchdog
 from pipeline.ports import Clock, Sender, Source
 from pipeline.records import Record, TopicPartition
 from pipeline.settlement import Settlement
@@ -51,6 +52,7 @@ class EngineOptions:
     open_limits: OpenLimits = field(default_factory=OpenLimits)
     commit_interval_s: float = 5.0
     drain_deadline_s: float = 10.0
+    stalled_after_s: float = 300.0
 
 
 class Engine:
@@ -102,6 +104,7 @@ class Engine:
             tally=tally,
             interval_s=options.commit_interval_s,
         )
+        self._watchdog = Watchdog(options.stalled_after_s, tally)
         self._status_at = 0.0
         self.status = STARTING
 
@@ -262,5 +265,7 @@ class Engine:
             self._flight,
             self._waiting,
             trouble=self._dead_letters.trouble,
+            watchdog=self._watchdog,
+            now=now,
             paused=self._backpressure.is_full,
         )

@@ -2,6 +2,7 @@
 
 from pipeline.delivery.flight import Flight
 from pipeline.kafka.assignment import AssignedPartition, Assignment
+from pipeline.kafka.watchdog import Watchdog
 from pipeline.ports import Sender, Source
 from pipeline.status import EngineStatus, PartitionStatus
 from pipeline.waiting import Waiting
@@ -15,24 +16,31 @@ def take_status(
     waiting: Waiting,
     *,
     trouble: str | None,
+    watchdog: Watchdog,
+    now: float,
     paused: bool,
 ) -> EngineStatus:
-    """Return a snapshot. It is ready when nothing is wrong and there is something to do."""
-    reasons = (
+    """Return a snapshot. It is ready when nothing is wrong and there is something to do.
+
+    `now` is on the clock's monotonic scale.
+    """
+    limits, ends = sender.limits, source.end_offsets()
+    partitions = tuple(
+        _partition_status(partition, source, waiting, ends.get(partition.topic_partition))
+        for partition in assignment
+    )
+    known = (
         source.trouble,
         sender.held,
         trouble,
         waiting.trouble,
         None if len(assignment) else "no partition is assigned",
     )
-    limits, ends = sender.limits, source.end_offsets()
+    reasons = (*known, watchdog.look(partitions, now, excused=any(known)))
     return EngineStatus(
         ready=not any(reasons),
         reasons=tuple(reason for reason in reasons if reason),
-        partitions=tuple(
-            _partition_status(partition, source, waiting, ends.get(partition.topic_partition))
-            for partition in assignment
-        ),
+        partitions=partitions,
         open_records=assignment.open_records,
         open_bytes=assignment.open_bytes,
         waiting_calls=flight.waiting,

@@ -283,6 +283,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         open_limits=OpenLimits(delivery.max_open_bytes, delivery.max_open_records, delivery.max_open_span),
         commit_interval_s=delivery.commit_interval_seconds,
         drain_deadline_s=delivery.drain_deadline_seconds,
+        stalled_after_s=settings.kafka.stalled_after_seconds,
     )
 
 

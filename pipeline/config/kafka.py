@@ -71,6 +71,13 @@ class KafkaSettings(Section):
     max_poll_interval_seconds: Annotated[
         Seconds, Field(description="After this long without a poll the group gives our partitions away.")
     ] = 300.0
+    stalled_after_seconds: Annotated[
+        Seconds,
+        Field(
+            description="A partition that has records waiting and does not move for this long, though nothing fails,"
+            " makes readiness red and is logged."
+        ),
+    ] = 300.0
     queue_max_kilobytes: Annotated[
         Count, Field(description="How much the Kafka client fetches ahead, in kilobytes.")
     ] = 32_768

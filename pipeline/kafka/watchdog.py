@@ -7,6 +7,7 @@ import structlog
 
 from pipeline.records import TopicPartition
 from pipeline.status import PartitionStatus
+from pipeline.tally import Tally
 
 _log = structlog.get_logger(__name__)
 
@@ -27,19 +28,20 @@ class Watchdog:
     which something fails does not count: what fails is reported where it does.
     """
 
-    def __init__(self, stalled_after_s: float) -> None:
+    def __init__(self, stalled_after_s: float, tally: Tally) -> None:
         self._stalled_after_s = stalled_after_s
+        self._tally = tally
         self._watched: dict[TopicPartition, _Watched] = {}
         self._failures = 0
 
-    def look(
-        self, partitions: Iterable[PartitionStatus], now: float, *, failures: int, excused: bool
-    ) -> str | None:
+    def look(self, partitions: Iterable[PartitionStatus], now: float, *, excused: bool) -> str | None:
         """Return what stalls, in a safe sentence, None when nothing does.
 
-        `now` is on the clock's monotonic scale. `failures` counts requests that have failed since the start, `excused`
-        tells that something is known to keep everything from moving.
+        `now` is on the clock's monotonic scale; `excused` tells that something is known to keep everything from moving.
         """
+        failures = (
+            self._tally.requests["retry"] + self._tally.requests["fatal"] + self._tally.commits["refused"]
+        )
         excused = excused or failures != self._failures
         self._failures = failures
         before, self._watched = self._watched, {}

@@ -6,6 +6,7 @@ from structlog.testing import capture_logs
 from pipeline.kafka.watchdog import Watchdog
 from pipeline.records import TopicPartition
 from pipeline.status import PartitionStatus
+from pipeline.tally import Tally
 
 ORDERS, VISITS = TopicPartition("orders", 0), TopicPartition("visits", 1)
 AFTER_S = 60.0
@@ -15,13 +16,13 @@ class Watched:
     """A watchdog on a clock of the test's own."""
 
     def __init__(self) -> None:
-        self._watchdog = Watchdog(AFTER_S)
+        self.tally = Tally()
+        self._watchdog = Watchdog(AFTER_S, self.tally)
         self._now = 1_000.0
-        self.failures = 0
 
     def after(self, seconds: float, *partitions: PartitionStatus, excused: bool = False) -> str | None:
         self._now += seconds
-        return self._watchdog.look(partitions, self._now, failures=self.failures, excused=excused)
+        return self._watchdog.look(partitions, self._now, excused=excused)
 
 
 @pytest.fixture
@@ -63,8 +64,8 @@ def test_others_are_counted(watched: Watched) -> None:
 
 
 def test_time_in_which_something_fails_does_not_count(watched: Watched) -> None:
-    for _ in range(5):
-        watched.failures += 1
+    for failing in (watched.tally.requests, watched.tally.commits, watched.tally.requests):
+        failing.update(["retry", "refused"])
         assert watched.after(AFTER_S, at(7)) is None
         assert watched.after(AFTER_S, at(7), excused=True) is None
     assert watched.after(AFTER_S, at(7)) is not None
