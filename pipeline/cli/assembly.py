@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from pipeline.backpressure import OpenLimits
 from pipeline.cli.admin_page import admin_page
 from pipeline.cli.decoding import open_decoder
+from pipeline.cli.people import PeopleParts, open_people
 from pipeline.cli.receipting import open_receipting
 from pipeline.cli.region import RegionalClient, seek_region
 from pipeline.clock import SystemClock
@@ -49,6 +51,7 @@ class Pipeline:
     translator: Translator
     dead_letters: DeadLetterKeeper
     mapping: MappingState
+    people: PeopleParts
     admin_address: str | None
 
     def use_rules(self, rules: RuleSet) -> None:
@@ -76,22 +79,31 @@ def open_pipeline(settings: Settings) -> Iterator[Pipeline]:
         admin = _start_admin(settings, monitor, closing)
         store = dead_letter_store(settings)
         dead_letters = DeadLetterKeeper(store, failure_limits(settings), clock, tally)
+        kafka = kafka_options(settings)
+        people = open_people(
+            settings,
+            kafka=kafka,
+            translator=translator,
+            open_translator=lambda: _translator(settings, rules, clock),
+            tally=tally,
+            clock=clock,
+        )
         engine.append(
             Engine(
-                source=KafkaSource(kafka_options(settings)),
-                sender=open_sender(
-                    settings, credentials, tally, clock, lambda: lease.holds(clock.monotonic())
+                source=people.source(KafkaSource(kafka)),
+                sender=people.sender(
+                    open_sender(settings, credentials, tally, clock, lambda: lease.holds(clock.monotonic()))
                 ),
                 dead_letters=dead_letters,
-                translator=translator,
-                lanes=_lanes(settings),
+                translator=people.translator,
+                lanes=people.lanes(dead_letters, **_lane_limits(settings)),
                 lease=lease,
                 clock=clock,
                 tally=tally,
                 options=engine_options(settings),
             )
         )
-        yield Pipeline(engine[0], tally, translator, dead_letters, mapping, admin)
+        yield Pipeline(engine[0], tally, translator, dead_letters, mapping, people, admin)
 
 
 @contextmanager
@@ -105,7 +117,7 @@ def open_redelivery(settings: Settings, *, max_items: int) -> Iterator[tuple[Lan
     credentials()
     sender = open_sender(settings, credentials, Tally(), SystemClock(), lambda: True)
     try:
-        yield _lanes(settings, max_items), sender
+        yield Lanes(**_lane_limits(settings, max_items)), sender
     finally:
         sender.close()
 
@@ -265,14 +277,14 @@ def _translator(settings: Settings, rules: RuleSet, clock: SystemClock) -> Trans
     )
 
 
-def _lanes(settings: Settings, max_items: int = 1_000) -> Lanes:
+def _lane_limits(settings: Settings, max_items: int = 1_000) -> dict[str, Any]:
     delivery = settings.delivery
-    return Lanes(
-        max_bytes=delivery.batch_max_bytes,
-        max_items=min(delivery.batch_max_items, max_items),
-        linger_s=delivery.linger_milliseconds / 1000,
-        identify_barrier=delivery.identify_barrier,
-    )
+    return {
+        "max_bytes": delivery.batch_max_bytes,
+        "max_items": min(delivery.batch_max_items, max_items),
+        "linger_s": delivery.linger_milliseconds / 1000,
+        "identify_barrier": delivery.identify_barrier,
+    }
 
 
 def engine_options(settings: Settings) -> EngineOptions:

@@ -54,14 +54,20 @@ class Reloader:
         try:
             rules = load_tested_rules(self._files, limits=self._limits)
         except DocumentError as error:
-            problems = str(error).splitlines()
-            self._pipeline.tally.reloads["refused"] += 1
-            self._pipeline.mapping.refused(tuple(problems))
-            _log.error("mapping_refused", problems=problems, then="the old rules stay in force")
+            self._refuse(str(error).splitlines())
+            return
+        objection = self._pipeline.people.objection(rules)
+        if objection is not None:
+            self._refuse([objection])
             return
         self._pipeline.use_rules(rules)
         self._pipeline.tally.reloads["loaded"] += 1
         _log.info("mapping_loaded", rules=len(rules.rules))
+
+    def _refuse(self, problems: list[str]) -> None:
+        self._pipeline.tally.reloads["refused"] += 1
+        self._pipeline.mapping.refused(tuple(problems))
+        _log.error("mapping_refused", problems=problems, then="the old rules stay in force")
 
     def _take(self, _number: int, _frame: FrameType | None) -> None:
         self._requested = True

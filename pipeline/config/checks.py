@@ -60,6 +60,7 @@ def contradictions(settings: Settings) -> Iterator[Finding]:
     yield from settings.decode.contradictions()
     yield from _drain_deadline(settings)
     yield from _receipts(settings)
+    yield from _people(settings)
     yield from _admin_token(settings)
 
 
@@ -95,6 +96,16 @@ def _receipts(settings: Settings) -> Iterator[Finding]:
         )
 
 
+def _people(settings: Settings) -> Iterator[Finding]:
+    """What is held is open, and must leave room for what is not."""
+    most = settings.delivery.max_open_records // 2
+    if settings.people.unidentified == "hold_until_identified" and settings.people.hold_max_calls > most:
+        yield (
+            ("people", "hold_max_calls"),
+            f"'hold_max_calls' may be at most half of 'delivery.max_open_records' ({most:,})",
+        )
+
+
 def _drain_deadline(settings: Settings) -> Iterator[Finding]:
     """A drain that outlasts the group's patience loses the partitions it wants to commit."""
     path = ("delivery", "drain_deadline_seconds")
@@ -121,6 +132,9 @@ def ineffective(settings: Settings, data: dict[str, Any]) -> Iterator[Finding]:
     """Yield settings that were given and change nothing."""
     if settings.customerio.base_url is not None and "region" in data["customerio"]:
         yield ("customerio", "region"), "'region' has no effect because 'base_url' is set"
+    for name in ("unchanged_max_people", "unchanged_max_age_seconds"):
+        if name in data["people"] and not settings.people.skip_unchanged:
+            yield ("people", name), f"'{name}' has no effect because 'skip_unchanged' is false"
     if settings.receipts.file is None and data["receipts"]:
         yield ("receipts",), "'receipts' has no effect because 'receipts.file' is not set"
     if (

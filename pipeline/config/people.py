@@ -47,8 +47,8 @@ class PeopleSettings(Section):
     known_file: Annotated[
         Path,
         Field(
-            description="Where known people are kept, as hashes, while a policy or a limit needs them. What is not in it"
-            " is read again from the topics."
+            description="Where known people are kept, as hashes, while a policy or a limit needs them. What is not in"
+            " it is read again from the topics."
         ),
     ] = Path("known-people.sqlite")
     known_max_people: Annotated[

@@ -17,6 +17,7 @@ from pipeline.config.fields import (
     Url,
 )
 from pipeline.config.kafka import KafkaSettings
+from pipeline.config.people import PeopleSettings
 from pipeline.config.receipts import ReceiptSettings
 from pipeline.config.replay import ReplaySettings
 from pipeline.config.secrets import Secret
@@ -265,6 +266,7 @@ class Settings(Section):
     delivery: Annotated[DeliverySettings, Field(default_factory=DeliverySettings)]
     deadletters: Annotated[DeadLetterSettings, Field(default_factory=DeadLetterSettings)]
     timestamps: Annotated[TimestampSettings, Field(default_factory=TimestampSettings)]
+    people: Annotated[PeopleSettings, Field(default_factory=PeopleSettings)]
     receipts: Annotated[ReceiptSettings, Field(default_factory=ReceiptSettings)]
     replay: Annotated[ReplaySettings, Field(default_factory=ReplaySettings)]
     admin: Annotated[AdminSettings, Field(default_factory=AdminSettings)]
