@@ -14,6 +14,7 @@ import yaml
 from confluent_kafka import Producer
 
 from pipeline.kafka.progress import group_progress
+from tests.servers.apache_kafka import ApacheKafka
 from tests.servers.embedded import EmbeddedBrokerProcess
 from tests.servers.pipeline import PipelineProcess, write_configuration
 from tests.servers.sandbox import SandboxQuestions
@@ -28,7 +29,7 @@ class Stage:
 
     def __init__(
         self,
-        broker: EmbeddedBrokerProcess,
+        broker: EmbeddedBrokerProcess | ApacheKafka,
         sandbox: SandboxQuestions,
         base_url: str,
         folder: Path,
@@ -72,7 +73,13 @@ class Stage:
 
     def write(self, *values: dict[str, Any] | bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         """Write events to the topic, keyed by their person."""
-        producer = Producer({"bootstrap.servers": self._broker.bootstrap_servers, "enable.idempotence": True})
+        producer = Producer(
+            {
+                "bootstrap.servers": self._broker.bootstrap_servers,
+                "enable.idempotence": True,
+                "message.max.bytes": 4_000_000,  # the topic decides
+            }
+        )
         for number, value in enumerate(values):
             data = value if isinstance(value, bytes) else orjson.dumps(value)
             key = None if isinstance(value, bytes) else str(value.get("user", "")).encode()
