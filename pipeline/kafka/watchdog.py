@@ -83,6 +83,6 @@ def _told(stalled: list[PartitionStatus], after_s: float) -> str | None:
     if not stalled:
         return None
     first = stalled[0]
-    waiting = "nothing was heard of it" if first.lag is None else f"{first.lag:,} records wait"
+    waiting = "nothing was heard of it" if first.lag is None else f"records that wait: {first.lag:,}"
     others = f" (and so with {len(stalled) - 1} more)" if len(stalled) > 1 else ""
     return f"{first.topic_partition} has not moved for {after_s:.0f} s: {waiting}{others}"

@@ -41,7 +41,7 @@ def test_a_partition_that_moves_is_well(watched: Watched) -> None:
 def test_one_that_does_not_move_while_records_wait_is_told_with_how_many(watched: Watched) -> None:
     assert watched.after(0, at(7)) is None
     assert watched.after(AFTER_S - 1, at(7)) is None
-    assert watched.after(1, at(7)) == "orders/0 has not moved for 60 s: 93 records wait"
+    assert watched.after(1, at(7)) == "orders/0 has not moved for 60 s: records that wait: 93"
 
 
 def test_one_that_never_began_is_told_too(watched: Watched) -> None:
@@ -60,7 +60,7 @@ def test_others_are_counted(watched: Watched) -> None:
     watched.after(0, *partitions)
     told = watched.after(AFTER_S, *partitions)
     assert told is not None
-    assert told.endswith("99 records wait (and so with 1 more)")
+    assert told.endswith("records that wait: 99 (and so with 1 more)")
 
 
 def test_time_in_which_something_fails_does_not_count(watched: Watched) -> None:
