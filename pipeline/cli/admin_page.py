@@ -38,10 +38,11 @@ def parts_of(settings: Settings, *, payloads: bool) -> list[Part]:
         settings.mapping.files,
         [name for name in settings.kafka.topics if not name.startswith("^")],
     )
+    looking, acting = _desk(settings), _desk(settings)
     return [
         PlaygroundPart(lambda: read_files(files), _ways(settings), topics),
-        LettersPart(_desk(settings), _desk(settings), payloads=payloads),
-        PersonPart(_desk(settings), topics, payloads=payloads),
+        LettersPart(looking, acting, payloads=payloads),
+        PersonPart(looking, topics, payloads=payloads),
     ]
 
 

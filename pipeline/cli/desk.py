@@ -40,7 +40,7 @@ from pipeline.records import Record
 from pipeline.replay.trace import Tracer
 
 _MOST_LETTERS = 500
-_MOST_TRACED = 500
+_MOST_TRACED = 100
 
 
 class Desk:

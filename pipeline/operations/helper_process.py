@@ -14,12 +14,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from threading import Lock
 from typing import Any, BinaryIO
 
 from pipeline.errors import PipelineError
 
-IDLE_S = 300
+IDLE_S = 120
 _KEPT_VARIABLES = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 _STOP_S = 3.0
 
@@ -157,6 +158,7 @@ class HelperProcess:
 
 def serve(answer: Callable[[dict[str, Any]], Any], source: BinaryIO, idle_s: int = IDLE_S) -> None:
     """Answer line by line, in the process that was started. Ends with the parent, or when nobody has asked for long."""
+    _to_parent()
     while True:
         signal.alarm(idle_s)  # whose default ends the process
         line = source.readline()
@@ -172,9 +174,19 @@ def serve(answer: Callable[[dict[str, Any]], Any], source: BinaryIO, idle_s: int
 
 
 def say(message: Mapping[str, Any]) -> None:
-    """Write one line to the parent."""
-    sys.stdout.buffer.write(json.dumps(message).encode() + b"\n")
-    sys.stdout.buffer.flush()
+    """Write one line to the parent. What anybody else prints goes nowhere."""
+    line = json.dumps(message).encode() + b"\n"
+    _to_parent().write(line)
+    _to_parent().flush()
+
+
+@cache
+def _to_parent() -> BinaryIO:
+    """Return the pipe to the parent, and put standard error in its place."""
+    sys.stdout.flush()
+    pipe = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return pipe
 
 
 def limit_resources(limits: Sequence[tuple[int, int]]) -> None:
