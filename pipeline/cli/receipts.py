@@ -115,10 +115,10 @@ def _read(path: Path) -> "Iterator[Receipt]":
 
 def _print(found: "list[Receipt]") -> None:
     for each in found:
-        status = "" if each.status is None else f" with {each.status}"
         whom = f"{each.person_kind}:{each.person}"
         click.echo(
-            f"{each.accepted_at}  {each.kind:8}  {whom}  {each.position}  accepted{status} by {each.sent_to}"
+            f"{each.accepted_at}  {each.kind:8}  {whom}  {each.position}"
+            f"  accepted with {each.status} by {each.sent_to}"
         )
     click.echo(f"{len(found):,} receipts", err=True)
 

@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 
 from pipeline.customerio.verdicts import (
-    DELIVERED,
+    Delivered,
     Fatal,
     PartlyDelivered,
     Refusal,
@@ -62,7 +62,7 @@ def raw_verdict(status: int, headers: Mapping[str, str], body: bytes, now: float
     request alone.
     """
     if 200 <= status <= 299:
-        return DELIVERED
+        return Delivered(status)
     if status in {408, 429} or 500 <= status <= 599:
         return _retry(status, headers, now)
     if status == 401 or not 400 <= status <= 499:
@@ -94,7 +94,7 @@ def _accepted(status: int, body: bytes, operations: int) -> Verdict:
     entries = _error_entries(answer)
     if entries is None and status == 207:
         entries = ["a 207 that names no error"]
-    return _placed(status, entries, operations) if entries else DELIVERED
+    return _placed(status, entries, operations) if entries else Delivered(status)
 
 
 def _placed(status: int, entries: Sequence[object], operations: int) -> PartlyDelivered:
@@ -110,7 +110,7 @@ def _placed(status: int, entries: Sequence[object], operations: int) -> PartlyDe
             refused.setdefault(index, refusal)
         else:
             unplaced.append(refusal)
-    return PartlyDelivered(refused, tuple(unplaced))
+    return PartlyDelivered(refused, tuple(unplaced), status)
 
 
 def _retry(status: int, headers: Mapping[str, str], now: float) -> Retry:

@@ -18,7 +18,9 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """Every call was accepted."""
+    """Every call was accepted; `status` is the answer's."""
+
+    status: int = field(default=200, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class PartlyDelivered:
 
     refused: Mapping[int, Refusal]
     unplaced: tuple[Refusal, ...] = ()
+    status: int = field(default=207, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What goes to the sender and what comes back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pipeline.calls import CallKind, CallSource, Identity, Reason
@@ -44,7 +44,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """Customer.io accepted the call."""
+    """Customer.io accepted the call; `status` is the answer's."""
+
+    status: int = field(default=200, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,16 @@ from pipeline.customerio.verdicts import (
     Verdict,
 )
 from pipeline.delivery.admission import Admission
-from pipeline.delivery.batch import ABANDONED, CONFIRMED, Batch, BatchResult, Failed, Operation, Outcome
+from pipeline.delivery.batch import (
+    ABANDONED,
+    CONFIRMED,
+    Batch,
+    BatchResult,
+    Confirmed,
+    Failed,
+    Operation,
+    Outcome,
+)
 from pipeline.delivery.hold import Hold
 from pipeline.delivery.raw_retries import RawRetries, raw_retries
 from pipeline.delivery.retry import RetryPolicy, StopWhenExhausted, WaitByVerdict, last_verdict
@@ -109,13 +118,13 @@ class Delivery:
         own = raw_retries(journey.batch.operations[indexes[0]], self._wait) if len(indexes) == 1 else None
         verdict = await self._decide(journey, indexes, own)
         match verdict:
-            case Delivered():
-                journey.confirm(indexes)
-            case PartlyDelivered(refused, unplaced):
+            case Delivered(status):
+                journey.confirm(indexes, status)
+            case PartlyDelivered(refused, unplaced, status):
                 journey.refuse({indexes[place]: refusal for place, refusal in refused.items()})
                 rest = [index for place, index in enumerate(indexes) if place not in refused]
                 if not unplaced:
-                    journey.confirm(rest)
+                    journey.confirm(rest, status)
                 elif refused:
                     await self._settle(journey, rest)
                 else:
@@ -206,9 +215,10 @@ class _Journey:
         self.outcomes: list[Outcome] = [ABANDONED] * len(batch.operations)
         self.attempts = [0] * len(batch.operations)
 
-    def confirm(self, indexes: Iterable[int]) -> None:
+    def confirm(self, indexes: Iterable[int], status: int) -> None:
+        confirmed = CONFIRMED if status == CONFIRMED.status else Confirmed(status)
         for index in indexes:
-            self.outcomes[index] = CONFIRMED
+            self.outcomes[index] = confirmed
 
     def refuse(self, refusals: dict[int, Refusal], reason: Reason = Reason.REJECTED) -> None:
         for index, refusal in refusals.items():

@@ -26,7 +26,7 @@ class Receipt:
 
     `person` is whom the call named, or what stands for them where names are hashed. `accepted_ms` is Unix
     milliseconds, by our clock, of the moment at which the answer was known. `sent_to` is the address that gave it,
-    `status` its HTTP status where it is known.
+    `status` its HTTP status.
     """
 
     kind: CallKind
@@ -37,7 +37,7 @@ class Receipt:
     rule: str
     accepted_ms: int
     sent_to: str
-    status: int | None = None
+    status: int
 
     @property
     def accepted_at(self) -> str:
@@ -102,7 +102,7 @@ def from_line(line: bytes) -> Receipt:
             str(document["rule"]),
             int(document["accepted_ms"]),
             str(document["sent_to"]),
-            document["status"],
+            int(document["status"]),
         )
     except (KeyError, TypeError, ValueError):
         raise NotAReceiptError("the line is no receipt") from None

@@ -122,7 +122,11 @@ class ReceiptedSender:
 
     def _receipts_of(self, result: BatchResult) -> Iterator[Receipt]:
         for operation, outcome in zip(result.batch.operations, result.outcomes, strict=True):
-            if _is_deletion(operation, outcome) and operation.identity is not None:
+            if (
+                isinstance(outcome, Confirmed)
+                and operation.source.kind in RECEIPTED_KINDS
+                and operation.identity is not None
+            ):
                 yield Receipt(
                     operation.kind,
                     operation.identity.kind,
@@ -132,6 +136,7 @@ class ReceiptedSender:
                     rule=operation.source.rule,
                     accepted_ms=int(self._clock.now() * 1000),
                     sent_to=self._sent_to,
+                    status=outcome.status,
                 )
 
 

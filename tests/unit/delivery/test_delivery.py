@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pipeline.calls import CallKind, CallSource, Reason
 from pipeline.customerio.verdicts import (
     DELIVERED,
+    Delivered,
     Fatal,
     PartlyDelivered,
     Refusal,
@@ -20,7 +21,7 @@ from pipeline.customerio.verdicts import (
     TooLarge,
     Verdict,
 )
-from pipeline.delivery.batch import ABANDONED, CONFIRMED, Batch, BatchResult, Failed, Operation
+from pipeline.delivery.batch import ABANDONED, CONFIRMED, Batch, BatchResult, Confirmed, Failed, Operation
 from pipeline.delivery.delivery import Delivery
 from pipeline.delivery.open_record import OpenRecord
 from pipeline.delivery.retry import RetryPolicy, WaitByVerdict
@@ -93,6 +94,18 @@ def test_the_server_may_ask_for_a_longer_wait() -> None:
     api, sleeps = FakeApi([Retry("429", wait_s=120.0, throttled=True)]), Sleeps()
     deliver(api, batch_of("a"), sleeps)
     assert 120.0 <= sleeps.seconds[0] <= 121.0
+
+
+def test_a_confirmed_call_knows_the_status_of_its_answer() -> None:
+    assert [found.status for found in outcomes_of(DELIVERED)] == [200, 200]
+    assert [found.status for found in outcomes_of(Delivered(202))] == [202, 202]
+    partly = PartlyDelivered({1: Refusal("no name", "name", 207)})
+    assert [found.status for found in outcomes_of(partly)] == [207, 207]
+
+
+def outcomes_of(verdict: Verdict) -> list[Confirmed | Failed]:
+    result = deliver(FakeApi([verdict]), batch_of("a", "b"))
+    return [outcome for outcome in result.outcomes if isinstance(outcome, Confirmed | Failed)]
 
 
 def test_items_that_207_names_fail_and_the_others_are_confirmed() -> None:

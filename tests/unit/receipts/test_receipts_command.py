@@ -127,7 +127,7 @@ def test_a_person_is_found_by_a_hashed_name_with_the_key_of_the_settings(
 ) -> None:
     name = hashed_name(KEY.encode())(Identity(IdentityKind.EMAIL, "Ada@Example.com"))
     hashed = Receipt(
-        CallKind.DESTROY, IdentityKind.EMAIL, name, True, Position("events", 0, 1), "gone", 1, "here", None
+        CallKind.DESTROY, IdentityKind.EMAIL, name, True, Position("events", 0, 1), "gone", 1, "here", 200
     )
     write(tmp_path / "receipts.jsonl", hashed, receipt("u1"))
     config = configuration(tmp_path, file="receipts.jsonl", person="hashed", hash_key=KEY)
