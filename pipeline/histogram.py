@@ -26,6 +26,14 @@ class HistogramPicture:
         """How many values there were."""
         return self.buckets[-1][1]
 
+    def since(self, earlier: "HistogramPicture") -> "HistogramPicture":
+        """Return what came after an earlier picture of the same histogram."""
+        buckets = zip(self.buckets, earlier.buckets, strict=True)
+        return HistogramPicture(
+            tuple((bound, count - before) for (bound, count), (_, before) in buckets),
+            self.total - earlier.total,
+        )
+
     def quantile(self, share: float) -> float | None:
         """Return the value that this share of all stays below, as well as the bounds tell; None without any.
 

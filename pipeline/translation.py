@@ -71,7 +71,7 @@ class Translator:
     ) -> None:
         self.mapper = mapper
         self._now = now
-        self._decode = decode
+        self.decode = decode
         self._namespace = namespace
         self._identify_timestamp = identify_timestamp
         self._order_by = order_by
@@ -82,7 +82,7 @@ class Translator:
 
         While the record's schema is being looked up nothing becomes of it: ask again later.
         """
-        event = self._decode(record)
+        event = self.decode(record)
         if type(event) is Undecodable:
             return Translation(failures=(CallFailure(None, Reason.UNDECODABLE, event.text),), matched=True)
         if type(event) is SchemaPending:

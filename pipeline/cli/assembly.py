@@ -1,6 +1,6 @@
 """The composition root: settings become objects, and objects become an engine."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from random import Random
@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.backpressure import OpenLimits
 from pipeline.cli.admin_page import admin_page
 from pipeline.cli.decoding import open_decoder
+from pipeline.cli.measuring import measured, request_counter, with_ages
 from pipeline.cli.people import PeopleParts, open_people
 from pipeline.cli.receipting import open_receipting
 from pipeline.cli.region import RegionalClient, seek_region
@@ -17,7 +18,6 @@ from pipeline.config import Settings
 from pipeline.customerio.client import TrackClient
 from pipeline.customerio.credentials import Credentials, CredentialSource
 from pipeline.customerio.regions import Region, base_url_for
-from pipeline.customerio.verdicts import Verdict, verdict_name
 from pipeline.deadletters.file import FileDeadLetters
 from pipeline.deadletters.keeper import DeadLetterKeeper, FailureLimits
 from pipeline.delivery.admission import Admission
@@ -25,6 +25,7 @@ from pipeline.delivery.concurrency import ConcurrencyLimit
 from pipeline.delivery.delivery import Delivery
 from pipeline.delivery.lanes import Lanes
 from pipeline.delivery.lease import Lease
+from pipeline.delivery.measured import MeasuredCourier
 from pipeline.delivery.rate import RateLimit
 from pipeline.delivery.retry import RetryPolicy, WaitByVerdict
 from pipeline.delivery.sender import ThreadedSender
@@ -38,8 +39,10 @@ from pipeline.mapping.reload import load_tested_rules
 from pipeline.operations.admin import AdminServer, PipelineMonitor
 from pipeline.operations.mapping_state import MappingState
 from pipeline.ports import DeadLetterStore, Sender
+from pipeline.status import EngineStatus
 from pipeline.tally import Tally
 from pipeline.translation import Translator
+from pipeline.unmatched import UnmatchedTypes
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def open_pipeline(settings: Settings) -> Iterator[Pipeline]:
     credentials()  # an unreadable secret shows now and not at the first request
     engine: list[Engine] = []
     with ExitStack() as closing:
-        monitor = PipelineMonitor(tally, lambda: engine[0].status if engine else STARTING, mapping)
+        monitor = PipelineMonitor(tally, _status(settings, engine, clock, closing), mapping)
         admin = _start_admin(settings, monitor, closing)
         store = dead_letter_store(settings)
         dead_letters = DeadLetterKeeper(store, failure_limits(settings), clock, tally)
@@ -101,6 +104,7 @@ def open_pipeline(settings: Settings) -> Iterator[Pipeline]:
                 clock=clock,
                 tally=tally,
                 options=engine_options(settings),
+                note_unmatched=UnmatchedTypes(tally, translator.decode, lambda: translator.mapper).note,
             )
         )
         yield Pipeline(engine[0], tally, translator, dead_letters, mapping, people, admin)
@@ -164,6 +168,19 @@ def dead_letter_store(settings: Settings) -> DeadLetterStore:
     return dead_letter_topic(settings)
 
 
+def _status(
+    settings: Settings, engine: Sequence[Engine], clock: SystemClock, closing: ExitStack
+) -> Callable[[], EngineStatus]:
+    """Return what tells the state of the engine, as soon as there is one; with ages where somebody may ask."""
+
+    def status() -> EngineStatus:
+        return engine[0].status if engine else STARTING
+
+    if settings.admin.listen is None:
+        return status
+    return with_ages(status, kafka_options(settings), clock, closing)
+
+
 def _start_admin(settings: Settings, monitor: PipelineMonitor, closing: ExitStack) -> str | None:
     if settings.admin.listen is None:
         return None
@@ -198,11 +215,6 @@ def open_sender(
     is_asked = region is Region.AUTO and customerio.base_url is None
     policy = _retry_policy(settings)
 
-    def observe(verdict: Verdict, size: int, seconds: float) -> None:
-        tally.requests[verdict_name(verdict)] += 1
-        tally.request_bytes += size
-        tally.request_seconds += seconds
-
     def open_client(base_url: str) -> TrackClient:
         return TrackClient(
             credentials,
@@ -212,7 +224,7 @@ def open_sender(
             always_v1=customerio.api == "v1",
         )
 
-    async def open_courier() -> tuple[Delivery, Callable[[], Awaitable[None]]]:
+    async def open_courier() -> tuple[MeasuredCourier, Callable[[], Awaitable[None]]]:
         client = RegionalClient(open_client) if is_asked else open_client(base_url)
         random = Random()  # noqa: S311 - jitter, no secret
         courier = Delivery(
@@ -221,11 +233,12 @@ def open_sender(
             admission=_admission(settings, clock),
             random=random,
             may_send=may_send,
-            observe=observe,
+            observe=request_counter(tally, settings),
         )
+        observed = measured(courier, tally, settings, clock)
         if isinstance(client, RegionalClient):
-            return courier, await seek_region(client, courier.hold, WaitByVerdict(policy, random))
-        return courier, client.aclose
+            return observed, await seek_region(client, courier.hold, WaitByVerdict(policy, random))
+        return observed, client.aclose
 
     return with_receipts(ThreadedSender(open_courier, max_in_flight=delivery.max_in_flight_requests))
 

@@ -15,7 +15,13 @@ Life = tuple[int, int]
 """A worker's number and which of its processes."""
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
-_LEAST = frozenset({"cio_pipeline_ready", "process_start_time_seconds"})
+_LEAST = frozenset(
+    {
+        "cio_pipeline_ready",
+        "cio_pipeline_partition_retention_left_seconds",
+        "process_start_time_seconds",
+    }
+)
 _GREATEST = frozenset(
     {
         "cio_pipeline_build_info",
@@ -23,13 +29,14 @@ _GREATEST = frozenset(
         "cio_pipeline_reading_paused",
         # While a partition moves, two workers may speak of it.
         "cio_pipeline_partition_lag_records",
+        "cio_pipeline_partition_lag_seconds",
         "cio_pipeline_partition_end_offset",
         "cio_pipeline_partition_committed_offset",
         "cio_pipeline_partition_position",
         "process_max_fds",
     }
 )
-_SHARED = frozenset({"started_at", "mapping"})
+_SHARED = frozenset({"started_at", "mapping", "latency"})
 NO_PARTITION = "no partition is assigned"
 
 
@@ -72,7 +79,7 @@ class MetricSums(Collector):
             yield summed
 
     def _bury(self) -> None:
-        counters = {f"{name}_total" for name, family in self._families.items() if family.type == "counter"}
+        counters = {name for family in self._families.values() for name in _rising(family)}
         for life in [life for life in self._last if life not in self._alive]:
             for key, value in self._last.pop(life).items():
                 if key[0] in counters:
@@ -80,13 +87,19 @@ class MetricSums(Collector):
 
     def _summed(self, family: Metric) -> dict[Key, float]:
         add = min if family.name in _LEAST else max if family.name in _GREATEST else _plus
-        names = {family.name, f"{family.name}_total"}
+        names = {family.name, *_rising(family)}
         found = {key: value for key, value in self._ended.items() if key[0] in names}
         for values in self._last.values():
             for key, value in values.items():
                 if key[0] in names:
                     found[key] = add(found[key], value) if key in found else value
         return found
+
+
+def _rising(family: Metric) -> set[str]:
+    """Return the names of a family's samples that only rise."""
+    endings = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
+    return {f"{family.name}{ending}" for ending in endings.get(family.type, ())}
 
 
 def _plus(one: float, other: float) -> float:
@@ -132,7 +145,18 @@ def _shared(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     mappings = [document["mapping"] for document in documents if "mapping" in document]
     if mappings:
         found["mapping"] = max(mappings, key=lambda each: (each["last_reload"] or {"at": 0.0})["at"])
+    latencies = [document["latency"] for document in documents if "latency" in document]
+    if latencies:
+        found["latency"] = {name: _slowest([each[name] for each in latencies]) for name in latencies[0]}
     return found
+
+
+def _slowest(delays: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """Return the greatest of each quantile: those of several workers do not add up."""
+    return {
+        quantile: max((value for each in delays if (value := each[quantile]) is not None), default=None)
+        for quantile in delays[0]
+    }
 
 
 def _added(one: Any, other: Any) -> Any:

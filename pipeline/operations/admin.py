@@ -1,6 +1,5 @@
 """The admin server: what one pipeline tells of itself, served over HTTP in a thread of its own."""
 
-import dataclasses
 import errno
 import socket
 import time
@@ -11,10 +10,11 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from pipeline import __version__
 from pipeline.errors import ConfigurationError
+from pipeline.operations.latency import RecentLatency
 from pipeline.operations.mapping_state import MappingState
 from pipeline.operations.metrics import Metrics
+from pipeline.operations.status_document import status_document
 from pipeline.status import EngineStatus
 from pipeline.tally import Tally
 
@@ -31,6 +31,7 @@ class PipelineMonitor:
         self._status = status
         self._mapping = mapping
         self._metrics = Metrics(tally, status)
+        self._latency = RecentLatency(tally)
         self._started_at = time.time()
 
     def metrics(self) -> bytes:
@@ -39,38 +40,9 @@ class PipelineMonitor:
 
     def status(self) -> dict[str, Any]:
         """See `Monitored.status`."""
-        document = status_document(self._tally, self._status()) | {"started_at": self._started_at}
+        document = status_document(self._tally, self._status())
+        document |= {"started_at": self._started_at, "latency": self._latency.document()}
         return document if self._mapping is None else document | {"mapping": self._mapping.document()}
-
-
-def status_document(tally: Tally, status: EngineStatus) -> dict[str, Any]:
-    """Return tally and status as plain data for JSON."""
-    picture = dataclasses.asdict(status)
-    picture["partitions"] = [
-        {
-            "topic": partition.topic_partition.topic,
-            "partition": partition.topic_partition.partition,
-            "position": partition.position,
-            "committed": partition.committed,
-            "end": partition.end,
-            "lag": partition.lag,
-        }
-        for partition in status.partitions
-    ]
-    counts = {
-        "records": sum(dict(tally.records).values()),
-        "settled": sum(dict(tally.settled).values()),
-        "skipped": dict(tally.skipped),
-        "calls": dict(tally.calls),
-        "delivered": dict(tally.delivered),
-        "dead_letters": dict(tally.dead_letters),
-        "requests": dict(tally.requests),
-        "request_bytes": tally.request_bytes,
-        "request_seconds": tally.request_seconds,
-        "commits": dict(tally.commits),
-        "reloads": dict(tally.reloads),
-    }
-    return {"version": __version__, **picture, "counts": counts}
 
 
 class AdminServer:

@@ -3,8 +3,8 @@
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.cli.workers_sums import MetricSums, status_of_all
-from pipeline.operations.admin import status_document
 from pipeline.operations.metrics import Metrics
+from pipeline.operations.status_document import status_document
 from pipeline.records import TopicPartition
 from pipeline.status import EngineStatus, PartitionStatus
 from pipeline.tally import Tally

@@ -74,7 +74,17 @@ def test_the_status_tells_everything_as_json() -> None:
         document = json.loads(get(f"{url}/api/status")[2])
     assert document["ready"] is True
     assert document["partitions"] == [
-        {"topic": "shop", "partition": 0, "position": 5, "committed": 4, "end": 9, "lag": 5}
+        {
+            "topic": "shop",
+            "partition": 0,
+            "position": 5,
+            "settled": None,
+            "committed": 4,
+            "end": 9,
+            "lag": 5,
+            "lag_seconds": None,
+            "retention_left_seconds": None,
+        }
     ]
     assert document["counts"]["records"] == 5
     assert document["counts"]["skipped"] == {"unmatched": 2}

@@ -6,13 +6,24 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline import __version__
 from pipeline.calls import CallKind, Reason
-from pipeline.operations.metric_list import COUNTERS, GAUGES
+from pipeline.measures import DeliveryMeasures
+from pipeline.operations.metric_list import COUNTERS, GAUGES, HISTOGRAMS
 from pipeline.operations.metrics import Metrics
 from pipeline.records import TopicPartition
 from pipeline.status import EngineStatus, PartitionStatus
 from pipeline.tally import Tally
 
 SHOP = TopicPartition("shop", 3)
+
+
+def measured() -> DeliveryMeasures:
+    measures = DeliveryMeasures()
+    measures.request_seconds.observe(0.3)
+    measures.since_written.observe(400.0)
+    measures.since_read.observe(0.2)
+    measures.items_fill.observe(0.5)
+    measures.bytes_fill.observe(0.02)
+    return measures
 
 
 def busy_tally() -> Tally:
@@ -23,12 +34,15 @@ def busy_tally() -> Tally:
         delivered=Counter({CallKind.TRACK: 7}),
         dead_letters=Counter({Reason.TOO_LARGE: 1}),
         requests=Counter({"delivered": 2}),
+        unmatched=Counter({"cart.updated": 1}),
+        retries=Counter({"throttled": 3}),
+        rebalances=Counter({"revoked": 2}),
         request_bytes=900,
-        request_seconds=0.5,
         settled=Counter({SHOP: 9}),
         commits=Counter({"committed": 4}),
         reloads=Counter({"loaded": 2, "refused": 1}),
         clamped_timestamps=2,
+        measures=measured(),
     )
 
 
@@ -36,10 +50,15 @@ def busy_status() -> EngineStatus:
     return EngineStatus(
         ready=False,
         reasons=("no partition is assigned",),
-        partitions=(PartitionStatus(SHOP, position=30, committed=20, end=50),),
+        partitions=(
+            PartitionStatus(
+                SHOP, position=30, committed=20, end=50, lag_seconds=12.5, retention_left_seconds=600.0
+            ),
+        ),
         open_records=1,
         open_bytes=99,
         waiting_calls=3,
+        blocked_lanes=4,
         batches_in_flight=2,
         held="wrong credentials",
         paused=True,
@@ -65,6 +84,9 @@ def test_every_metric_of_the_list_is_exported_with_its_labels_and_none_besides()
     }
     listed = {(f"{metric.name}_total", tuple(sorted(metric.labels))) for metric in COUNTERS}
     listed |= {(metric.name, tuple(sorted(metric.labels))) for metric in GAUGES}
+    for metric in HISTOGRAMS:
+        listed |= {(f"{metric.name}_{part}", metric.labels) for part in ("sum", "count")}
+        listed.add((f"{metric.name}_bucket", tuple(sorted((*metric.labels, "le")))))
     assert exported == listed
 
 
@@ -79,7 +101,12 @@ def test_each_value_is_the_one_that_was_counted() -> None:
     assert values["cio_pipeline_dead_letters_total", (("reason", "too_large"),)] == 1
     assert values["cio_pipeline_requests_total", (("verdict", "delivered"),)] == 2
     assert values["cio_pipeline_request_bytes_total", ()] == 900
-    assert values["cio_pipeline_request_seconds_total", ()] == 0.5
+    assert values["cio_pipeline_records_unmatched_total", (("type", "cart.updated"),)] == 1
+    assert values["cio_pipeline_retries_total", (("cause", "throttled"),)] == 3
+    assert values["cio_pipeline_rebalances_total", (("kind", "revoked"),)] == 2
+    assert values["cio_pipeline_lanes_blocked", ()] == 4
+    assert values["cio_pipeline_partition_lag_seconds", partition] == 12.5
+    assert values["cio_pipeline_partition_retention_left_seconds", partition] == 600
     assert values["cio_pipeline_commits_total", (("result", "committed"),)] == 4
     assert values["cio_pipeline_timestamps_clamped_total", ()] == 2
     assert values["cio_pipeline_build_info", (("version", __version__),)] == 1
@@ -96,6 +123,20 @@ def test_each_value_is_the_one_that_was_counted() -> None:
     assert values["cio_pipeline_partition_end_offset", partition] == 50
     assert values["cio_pipeline_partition_committed_offset", partition] == 20
     assert values["cio_pipeline_partition_position", partition] == 30
+
+
+def test_a_histogram_has_buckets_up_to_each_bound_a_sum_and_a_count() -> None:
+    values = samples(busy_tally(), busy_status())
+    name = "cio_pipeline_request_duration_seconds"
+    assert values[f"{name}_bucket", (("le", "0.25"),)] == 0
+    assert values[f"{name}_bucket", (("le", "0.5"),)] == 1
+    assert values[f"{name}_bucket", (("le", "+Inf"),)] == values[f"{name}_count", ()] == 1
+    assert values[f"{name}_sum", ()] == 0.3
+    delays, fill = "cio_pipeline_confirmed_delay_seconds_sum", "cio_pipeline_batch_fill_ratio_sum"
+    assert values[delays, (("since", "written"),)] == 400
+    assert values[delays, (("since", "read"),)] == 0.2
+    assert values[fill, (("limit", "items"),)] == 0.5
+    assert values[fill, (("limit", "bytes"),)] == 0.02
 
 
 def test_kinds_and_reasons_are_there_before_the_first_of_them() -> None:
@@ -127,7 +168,7 @@ def test_the_process_itself_is_measured_too() -> None:
 
 
 def test_every_name_says_its_unit_or_what_it_counts_and_every_metric_is_described() -> None:
-    for metric in (*COUNTERS, *GAUGES):
+    for metric in (*COUNTERS, *HISTOGRAMS, *GAUGES):
         assert metric.description.endswith("."), metric.name
         assert metric.name.startswith("cio_pipeline_")
         assert not metric.name.endswith("_total"), "the exporter adds it"
