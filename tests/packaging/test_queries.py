@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import promql_parser
 import pytest
@@ -12,8 +12,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.calls import CallKind, Reason
-from pipeline.customerio.verdicts import Verdict
-from pipeline.operations.metric_list import COUNTERS, GAUGES
+from pipeline.customerio.verdicts import RETRY_CAUSES, VERDICT_NAMES
+from pipeline.operations.metric_list import COUNTERS, GAUGES, HISTOGRAMS
 from pipeline.operations.metrics import Metrics
 from pipeline.status import EngineStatus
 from pipeline.tally import Tally
@@ -21,17 +21,22 @@ from pipeline.tally import Tally
 PROJECT = Path(__file__).parents[2]
 FOUND_BY_PROMETHEUS = {"job", "instance"}
 CLOSED = {
-    "kind": {kind.value for kind in CallKind},
+    "kind": {kind.value for kind in CallKind} | {"assigned", "revoked", "lost"},
     "reason": {reason.value for reason in Reason},
-    "result": {"committed", "refused"},
-    "cause": {"unmatched", "dropped"},
-    "verdict": {verdict.__name__.lower() for verdict in get_args(Verdict)},
+    "result": {"committed", "loaded", "refused"},
+    "cause": {"unmatched", "dropped", *RETRY_CAUSES},
+    "verdict": set(VERDICT_NAMES),
+    "since": {"written", "read"},
+    "limit": {"items", "bytes"},
 }
 
 
 def labels_by_metric() -> dict[str, set[str]]:
     ours = {f"{metric.name}_total": set(metric.labels) for metric in COUNTERS}
     ours |= {metric.name: set(metric.labels) for metric in GAUGES}
+    for metric in HISTOGRAMS:
+        ours |= {f"{metric.name}_{part}": set(metric.labels) for part in ("sum", "count")}
+        ours[f"{metric.name}_bucket"] = {*metric.labels, "le"}
     exposition = Metrics(Tally(), lambda: EngineStatus(ready=True)).render().decode()
     of_process = {
         sample.name: set(sample.labels)
@@ -105,7 +110,7 @@ def test_a_query_groups_by_labels_that_its_metrics_have(name: str, query: str) -
 def test_a_counter_is_asked_for_its_rate_and_a_gauge_for_its_value(name: str, query: str) -> None:
     for metric in re.findall(r"\b(?:cio_pipeline|process)_\w+", query):
         counted = re.search(rf"(?:rate|increase)\({metric}\b", query) is not None
-        assert counted == metric.endswith("_total"), metric
+        assert counted == metric.endswith(("_total", "_bucket", "_sum", "_count")), metric
 
 
 def test_every_metric_of_ours_is_on_the_board() -> None:
@@ -115,8 +120,11 @@ def test_every_metric_of_ours_is_on_the_board() -> None:
         for target in panel["targets"]
         for selector in selectors(target["expr"].replace("$__rate_interval", "1m"))
     }
-    left_out = {name for name in METRICS if name.startswith("cio_pipeline_")} - shown
-    assert left_out == {
+    shown |= {re.sub("_(bucket|sum|count)$", "", name or "") for name in shown}
+    ours = {f"{metric.name}_total" for metric in COUNTERS} | {
+        metric.name for metric in (*HISTOGRAMS, *GAUGES)
+    }
+    assert ours - shown == {
         "cio_pipeline_calls_total",
         "cio_pipeline_partition_end_offset",
         "cio_pipeline_partition_committed_offset",
