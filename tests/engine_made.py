@@ -38,6 +38,7 @@ def make_engine(
     failure_limits: FailureLimits | None = None,
     decode: Callable[[Record], Any] = decode_json,
     lease: Lease | None = None,
+    one_a_request: bool = False,
 ) -> Engine:
     """Put an engine together that takes events at their word."""
     tally = tally or Tally()
@@ -45,7 +46,7 @@ def make_engine(
         source=source,
         sender=sender,
         dead_letters=DeadLetterKeeper(store, failure_limits or FailureLimits(), clock, tally),
-        translator=Translator(ListMapper(), clock.now, decode=decode),
+        translator=Translator(ListMapper(), clock.now, decode=decode, always_single=one_a_request),
         lanes=Lanes(max_bytes=475_000, max_items=max_items, linger_s=0.05),
         lease=lease or Lease(20.0, 5.0),
         clock=clock,

@@ -1,9 +1,7 @@
 """The engine and the real delivery under faults: scenarios as data, on virtual time."""
 
-import asyncio
-from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import orjson
@@ -11,16 +9,6 @@ import pytest
 import yaml
 
 from pipeline.calls import Reason
-from pipeline.customerio.verdicts import (
-    DELIVERED,
-    Fatal,
-    PartlyDelivered,
-    Refusal,
-    Refused,
-    Retry,
-    TooLarge,
-    Verdict,
-)
 from pipeline.deadletters.keeper import FailureLimits
 from pipeline.delivery.retry import RetryPolicy
 from pipeline.records import Position
@@ -30,78 +18,30 @@ from tests.fakes.kafka_log import FakeLog
 from tests.fakes.source import FakeSource
 from tests.fakes.virtual_sender import VirtualClock, VirtualSender
 from tests.fakes.virtual_time import VirtualLoop
+from tests.scenarios.receiver import REQUEST_S, Receiver
 
 SCENARIOS = yaml.safe_load((Path(__file__).parent / "faults.yaml").read_text())
 PEOPLE = 12
 DRAINED_WITHIN_S = 40_000.0
 
 
-class Receiver:
-    """Plays its phases by the clock and notes what it applied, in order."""
+class Killed(BaseException):
+    """The end of a process that nothing can catch."""
 
-    def __init__(self, scenario: dict[str, Any]) -> None:
-        self._phases: list[dict[str, Any]] = scenario.get("phases", [])
-        self._share: float = scenario.get("bad", 0.0)
-        self._how: str = scenario.get("how", "207")
-        self._requests = 0
-        self.began = 0.0
-        self.applied: list[tuple[str, str]] = []
-        self.refused: set[str] = set()
-        self.phases_met: set[int] = set()
 
-    def is_bad(self, name: str) -> bool:
-        return Random(name).random() < self._share
+class MortalSender(VirtualSender):
+    """A sender whose process ends at a moment, wherever the engine is then."""
 
-    async def send_batch(self, payloads: Sequence[bytes]) -> Verdict:
-        self._requests += 1
-        await asyncio.sleep(0.01)
-        match self._phase():
-            case {"down": _}:
-                return Retry("connection refused")
-            case {"unknown": _}:
-                self._apply(payloads)
-                return Retry("no answer in time", outcome_unknown=True)
-            case {"flapping": _} if self._requests % 2:
-                return Retry("connection reset", outcome_unknown=True)
-            case {"status": 429, **rest}:
-                return Retry("429", wait_s=rest.get("wait_s"), throttled=True)
-            case {"status": 401}:
-                return Fatal("Customer.io answered 401", "check the key", 401)
-            case {"slow": _, "latency_s": latency_s}:
-                await asyncio.sleep(latency_s)
-        return self._apply(payloads)
+    dies_at = float("inf")
 
-    def _phase(self) -> dict[str, Any]:
-        now = asyncio.get_running_loop().time() + self.began
-        for number, phase in enumerate(self._phases):
-            now -= next(
-                (v for k, v in phase.items() if k in {"ok", "down", "unknown", "flapping", "slow"}), 0
-            )
-            now -= phase.get("lasts", 0)
-            if now < 0:
-                self.phases_met.add(number)
-                return phase
-        return {}
-
-    def _apply(self, payloads: Sequence[bytes]) -> Verdict:
-        calls = [orjson.loads(payload) for payload in payloads]
-        bad = {place: Refusal("bad") for place, each in enumerate(calls) if self.is_bad(each["name"])}
-        whole = bad and self._how in {"400", "413"}
-        for place, each in enumerate(calls):
-            if place not in bad and not whole:
-                self.applied.append((each["identifiers"]["id"], each["name"]))
-        self.refused |= {calls[place]["name"] for place in bad}
-        if not bad:
-            return DELIVERED
-        first = next(iter(bad.values()))
-        verdicts: dict[str, Verdict] = {
-            "207": PartlyDelivered(bad),
-            "repeated": PartlyDelivered(bad),
-            "unplaced": PartlyDelivered({}, tuple(bad.values())),
-            "400": Refused((first,)),
-            "413": TooLarge(first),
-        }
-        return verdicts[self._how]
+    def sleep(self, seconds: float) -> None:
+        left = self.dies_at - self._loop.time()
+        if left > seconds:
+            super().sleep(seconds)
+            return
+        super().sleep(max(0.0, left))
+        self.dies_at = float("inf")
+        raise Killed
 
 
 class Stage:
@@ -111,6 +51,7 @@ class Stage:
         self.scenario = scenario
         self.log = FakeLog({"events": 2})
         self.receiver = Receiver(scenario)
+        self.now = 0.0
         self.expected: dict[str, list[str]] = {}
         self.was_held = False
         self.dead_names: set[str] = set()
@@ -125,14 +66,42 @@ class Stage:
             self.expected.setdefault(person, []).append(str(number))
             self.log.append("events", partition, orjson.dumps([call("track", person, str(number))]))
 
-    def play(self) -> None:
-        ended = 0.0
-        if "stop_at" in self.scenario:
-            ended = self._live(0.0, until=self.scenario["stop_at"])
-        self._live(ended, until=ended + DRAINED_WITHIN_S)
+    def live(self, *, stop_at: float | None = None, kill_at: float | None = None) -> None:
+        """Run one engine until everything is committed, or it is told to stop, or killed; times of the scenario."""
+        loop = VirtualLoop()
+        sender = MortalSender(loop, self.receiver, self._policy())
+        source = FakeSource(self.log, idle=sender.sleep)
+        store = FakeDeadLetters()
+        began = self.receiver.began = self.now
+        engine = make_engine(
+            source=source,
+            sender=sender,
+            store=store,
+            clock=VirtualClock(loop),
+            max_items=17,
+            failure_limits=FailureLimits(share=None),
+            one_a_request=self.scenario.get("one_a_request", False),
+        )
+        sender.dies_at = float("inf") if kill_at is None else kill_at - began
+        last = began + DRAINED_WITHIN_S if stop_at is None else stop_at
+        broken_from, broken_until = self.scenario.get("dead_letters_down", (0, 0))
+
+        def is_over() -> bool:
+            now = began + loop.time()
+            store.broken = "the disk is full" if broken_from <= now < broken_until else None
+            self.was_held |= sender.held is not None
+            return self.is_drained or now >= last
+
+        try:
+            engine.run(is_over)
+        except Killed:
+            source.crash()
+        finally:
+            self.now = began + loop.time()
+            self._collect(store)
 
     def check(self) -> None:
-        assert all(self.log.committed[name] == each.high for name, each in self.log.partitions.items())
+        assert self.is_drained
         assert len(self.dead_positions) == len(self.scenario.get("poison", ()))
         assert self.dead_names == (
             set().union(*self.expected.values()) if self._all_fail else self.receiver.refused
@@ -144,50 +113,70 @@ class Stage:
         assert self.was_held or not self.scenario.get("held")
 
     @property
+    def is_drained(self) -> bool:
+        return all(self.log.committed.get(name) == each.high for name, each in self.log.partitions.items())
+
+    @property
     def _all_fail(self) -> bool:
         return bool(self.scenario.get("all_fail"))
 
-    def _live(self, began: float, until: float) -> float:
-        """Run one engine until everything is committed or it is told to stop; return when it ended."""
-        loop = VirtualLoop()
-        sender = VirtualSender(loop, self.receiver, self._policy())
-        self.receiver.began = began
-        store = FakeDeadLetters()
-        engine = make_engine(
-            source=FakeSource(self.log, idle=sender.sleep),
-            sender=sender,
-            store=store,
-            clock=VirtualClock(loop),
-            max_items=17,
-            failure_limits=FailureLimits(share=None),
-        )
-        broken_from, broken_until = self.scenario.get("dead_letters_down", (0, 0))
-
-        def is_over() -> bool:
-            now = began + loop.time()
-            store.broken = "the disk is full" if broken_from <= now < broken_until else None
-            self.was_held |= sender.held is not None
-            return self._is_drained() or now >= until
-
-        engine.run(is_over)
+    def _collect(self, store: FakeDeadLetters) -> None:
         for entry in store.safe:
             if entry.reason is Reason.UNDECODABLE:
                 self.dead_positions.add(entry.record.position)
             elif entry.source is not None:
                 self.dead_names.add(entry.source.name or "")
-        return began + loop.time()
 
     def _policy(self) -> RetryPolicy:
         if "exhausted_s" in self.scenario:
             return RetryPolicy(max_elapsed_s=self.scenario["exhausted_s"], on_exhausted="dead_letter")
         return RetryPolicy()
 
-    def _is_drained(self) -> bool:
-        return all(self.log.committed.get(name) == each.high for name, each in self.log.partitions.items())
+
+@cache
+def duration_s(number: int) -> float:
+    """Return how long a scenario takes when nobody interferes."""
+    stage = Stage(SCENARIOS[number])
+    stage.live()
+    stage.check()
+    return stage.now
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario["name"])
-def test_the_accounting_closes(scenario: dict[str, Any]) -> None:
-    stage = Stage(scenario)
-    stage.play()
+every_scenario = pytest.mark.parametrize(
+    "number", range(len(SCENARIOS)), ids=[scenario["name"] for scenario in SCENARIOS]
+)
+
+
+@every_scenario
+def test_the_accounting_closes(number: int) -> None:
+    assert duration_s(number) < DRAINED_WITHIN_S
+
+
+@pytest.mark.full
+@every_scenario
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
+def test_it_closes_over_a_stop_in_the_middle(number: int, part: float) -> None:
+    stage = Stage(SCENARIOS[number])
+    stage.live(stop_at=part * duration_s(number))
+    stage.live()
+    stage.check()
+
+
+@pytest.mark.full
+@every_scenario
+def test_it_closes_over_two_signals(number: int) -> None:
+    stage = Stage(SCENARIOS[number])
+    stop_at = 0.5 * duration_s(number)
+    stage.live(stop_at=stop_at, kill_at=stop_at + REQUEST_S / 2)
+    stage.live()
+    stage.check()
+
+
+@pytest.mark.full
+@every_scenario
+def test_it_closes_over_three_kills(number: int) -> None:
+    stage = Stage(SCENARIOS[number])
+    for again in range(3):
+        stage.live(kill_at=stage.now + 0.3 * duration_s(number) + again * REQUEST_S / 3)
+    stage.live()
     stage.check()
