@@ -34,7 +34,7 @@ def test_an_hour_of_steady_work_leaves_memory_files_and_threads_flat(
                 time.sleep(max(0.0, min(pause_s, end - time.monotonic())))
                 if time.monotonic() >= end:
                     break
-                print(f"{event.__name__}", flush=True)
+                print(event.__name__, flush=True)
                 event()
                 happened += 1
         for tenth in observer.curve.tenths():

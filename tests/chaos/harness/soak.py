@@ -1,5 +1,6 @@
 """A pipeline at work for long: a steady load, a little of everything now and then, and an observer beside it."""
 
+import asyncio
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,7 +12,12 @@ from typing import Self
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from pipeline.customerio.credentials import Credentials
 from pipeline.presets_folder import presets_folder
+from pipeline.sandbox.app import SandboxState
+from pipeline.sandbox.faults import Faults
+from pipeline.sandbox.server import SandboxService
+from pipeline.sandbox.workspace import Workspace
 from tests.chaos.accounting import dead_letters_in
 from tests.chaos.harness.curve import Curve
 from tests.chaos.harness.feed import Feed
@@ -19,8 +25,7 @@ from tests.chaos.harness.oracle import judge
 from tests.packaging.test_queries import panels, selectors
 from tests.servers.apache_kafka import ApacheKafka
 from tests.servers.pipeline import PipelineProcess, wait_until, write_configuration
-from tests.servers.ports import free_ports
-from tests.servers.sandbox import API_KEY, SandboxProcess
+from tests.servers.sandbox import API_KEY, SITE_ID, SandboxQuestions
 
 TOPIC, GROUP = "soak", "soak"
 PARTITIONS = 6
@@ -73,15 +78,43 @@ class Observer:
         return self._series - {sample.name for family in families for sample in family.samples}
 
 
+class RotatingSandbox(SandboxQuestions):
+    """A sandbox in a thread of this process whose key may change from one request to the next."""
+
+    def __init__(self) -> None:
+        self._state = SandboxState(Workspace(), Faults(0), None)
+        self._service = SandboxService(self._state)
+        self._thread = Thread(target=lambda: asyncio.run(self._service.serve()), name="sandbox", daemon=True)
+        self._rotations = 0
+        self.base_url = self._service.base_url
+        super().__init__(self.base_url)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+        self._service.stop()
+        self._thread.join()
+
+    def rotate(self) -> str:
+        """Take a new key from now on and no other; return it."""
+        self._rotations += 1
+        key = f"{API_KEY}-{self._rotations}"
+        self._state.credentials = Credentials(SITE_ID, key)
+        return key
+
+
 class Soak:
     """One pipeline under a steady load, a visitor that comes and goes, and a receiver whose key is rotated."""
 
     def __init__(self, kafka: ApacheKafka, folder: Path, seconds: float) -> None:
         self._kafka = kafka
         self._folder = folder
-        self._port = free_ports(1)[0]
         self._key = folder / "api-key"
-        self._keys = (f"{API_KEY}-{number}" for number in range(10_000))
         self._closing = ExitStack()
         self._visitor: PipelineProcess | None = None
         records = int(RATE * (seconds + SETTLE_S))
@@ -97,8 +130,8 @@ class Soak:
     def __enter__(self) -> Self:
         self._kafka.create_topic(TOPIC, PARTITIONS)
         (self._folder / "rules.yaml").write_bytes((presets_folder() / "demo.yaml").read_bytes())
-        self.sandbox = self._open_sandbox()
-        self._closing.callback(self._close_sandbox)
+        self.sandbox = self._closing.enter_context(RotatingSandbox())
+        self._key.write_text(self.sandbox.rotate())
         self.pipeline = self._open_pipeline("steady")
         self._closing.enter_context(self.pipeline)
         self._closing.callback(self.feed.finish)
@@ -139,10 +172,10 @@ class Soak:
         self._expect("mapping_loaded", lambda: self.pipeline.process.send_signal(signal.SIGHUP))
 
     def rotate_key(self) -> None:
-        """Let the receiver come back with another key, and give it to the pipeline once it has noticed."""
-        self.sandbox.stop()
-        self._expect("delivery_holds", self._reopen_sandbox)
-        self._expect("delivery_goes_on", lambda: self._key.write_text(self._key_of_the_receiver))
+        """Let the receiver take another key, and give it to the pipeline once it has noticed."""
+        keys: list[str] = []
+        self._expect("delivery_holds", lambda: keys.append(self.sandbox.rotate()))
+        self._expect("delivery_goes_on", lambda: self._key.write_text(keys[0]))
 
     def _expect(self, event: str, cause: Callable[[], object]) -> None:
         before = self._logged(event)
@@ -154,19 +187,6 @@ class Soak:
 
     # The parts
 
-    def _open_sandbox(self) -> SandboxProcess:
-        self._key_of_the_receiver = next(self._keys)
-        if not self._key.exists():
-            self._key.write_text(self._key_of_the_receiver)
-        data, address = str(self._folder / "sandbox.sqlite"), f"127.0.0.1:{self._port}"
-        return SandboxProcess("--data", data, "--listen", address, "--api-key", self._key_of_the_receiver)
-
-    def _close_sandbox(self) -> None:
-        self.sandbox.stop()
-
-    def _reopen_sandbox(self) -> None:
-        self.sandbox = self._open_sandbox()
-
     def _open_pipeline(self, name: str) -> PipelineProcess:
         folder = self._folder / name
         folder.mkdir(exist_ok=True)
@@ -175,7 +195,7 @@ class Soak:
             bootstrap_servers=self._kafka.bootstrap_servers,
             topic=TOPIC,
             group=GROUP,
-            base_url=f"http://127.0.0.1:{self._port}",
+            base_url=self.sandbox.base_url,
             kafka={"session_timeout_seconds": 30},
             customerio={"api_key": None, "api_key_file": str(self._key)},
             mapping={"files": [str(self._folder / "rules.yaml")]},
