@@ -10,6 +10,9 @@ from pipeline.calls import CallKind, Reason
 from pipeline.measures import DeliveryMeasures
 from pipeline.records import TopicPartition
 
+LEFT_OUT_CAUSES = ("unchanged", "not_identified")
+"""Why a call is left out before it is made: an identify that changes nothing, or a person whom nobody identified."""
+
 
 @dataclass(slots=True)
 class Tally:
@@ -24,7 +27,7 @@ class Tally:
     calls: Counter[CallKind] = field(default_factory=Counter)
     """Calls made."""
     left_out: Counter[str] = field(default_factory=Counter)
-    """Calls left out before they were made: `unchanged` identifies, and those of people `not_identified`."""
+    """Calls left out before they were made, by cause: see `LEFT_OUT_CAUSES`."""
     profiles_made: int = 0
     """Profiles made by calls that were confirmed, as far as it is looked after; see `people`."""
     delivered: Counter[CallKind] = field(default_factory=Counter)

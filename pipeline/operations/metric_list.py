@@ -30,6 +30,15 @@ COUNTERS = (
     ),
     Metric("cio_pipeline_calls", "Calls made by the mapping.", ("kind",)),
     Metric("cio_pipeline_calls_delivered", "Calls that Customer.io has confirmed.", ("kind",)),
+    Metric(
+        "cio_pipeline_calls_left_out",
+        "Calls that are not made: an identify that changes nothing, or a policy drops those of people not identified.",
+        ("cause",),
+    ),
+    Metric(
+        "cio_pipeline_profiles_made",
+        "Profiles made by confirmed calls; counted while the guard against ghost profiles is in force.",
+    ),
     Metric("cio_pipeline_dead_letters", "Entries made for the dead letters.", ("reason",)),
     Metric("cio_pipeline_requests", "Requests to Customer.io by what became of them.", ("verdict",)),
     Metric("cio_pipeline_request_bytes", "Bytes of request bodies sent."),

@@ -16,7 +16,7 @@ from pipeline.histogram import Histogram
 from pipeline.operations.metric_list import COUNTERS, GAUGES, HISTOGRAMS
 from pipeline.records import TopicPartition
 from pipeline.status import EngineStatus
-from pipeline.tally import Tally
+from pipeline.tally import LEFT_OUT_CAUSES, Tally
 from pipeline.unmatched import UNKNOWN
 
 Sample = tuple[tuple[str, ...], float]
@@ -84,6 +84,8 @@ def _counted(tally: Tally) -> dict[str, list[Sample]]:
         "cio_pipeline_records_unmatched": _by_text(tally.unmatched, (UNKNOWN,)),
         "cio_pipeline_calls": _by_member(CallKind, tally.calls),
         "cio_pipeline_calls_delivered": _by_member(CallKind, tally.delivered),
+        "cio_pipeline_calls_left_out": _by_text(tally.left_out, LEFT_OUT_CAUSES),
+        "cio_pipeline_profiles_made": [((), tally.profiles_made)],
         "cio_pipeline_dead_letters": _by_member(Reason, tally.dead_letters),
         "cio_pipeline_requests": _by_text(tally.requests, VERDICT_NAMES),
         "cio_pipeline_request_bytes": [((), tally.request_bytes)],

@@ -32,6 +32,8 @@ def busy_tally() -> Tally:
         skipped=Counter({"unmatched": 1}),
         calls=Counter({CallKind.TRACK: 8}),
         delivered=Counter({CallKind.TRACK: 7}),
+        left_out=Counter({"unchanged": 3, "not_identified": 4}),
+        profiles_made=6,
         dead_letters=Counter({Reason.TOO_LARGE: 1}),
         requests=Counter({"delivered": 2}),
         unmatched=Counter({"cart.updated": 1}),
@@ -102,6 +104,9 @@ def test_each_value_is_the_one_that_was_counted() -> None:
     assert values["cio_pipeline_requests_total", (("verdict", "delivered"),)] == 2
     assert values["cio_pipeline_request_bytes_total", ()] == 900
     assert values["cio_pipeline_records_unmatched_total", (("type", "cart.updated"),)] == 1
+    assert values["cio_pipeline_calls_left_out_total", (("cause", "unchanged"),)] == 3
+    assert values["cio_pipeline_calls_left_out_total", (("cause", "not_identified"),)] == 4
+    assert values["cio_pipeline_profiles_made_total", ()] == 6
     assert values["cio_pipeline_retries_total", (("cause", "throttled"),)] == 3
     assert values["cio_pipeline_rebalances_total", (("kind", "revoked"),)] == 2
     assert values["cio_pipeline_lanes_blocked", ()] == 4
