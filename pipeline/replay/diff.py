@@ -17,6 +17,9 @@ EXAMPLES = 3
 
 _Key = tuple[str, CallKind, str | int | None, int]
 """A rule, a kind of call, an element, and which of them it is: what stays the same when a call changes."""
+_Path = tuple[str, ...]
+_PLAIN: frozenset[_Path] = frozenset({("id",), ("timestamp",), ("action",), ("type",)})
+"""Fields of a call that hold no personal data: an event's id and time, and what is done."""
 _ABSENT = object()
 
 
@@ -130,16 +133,17 @@ class Difference:
 
     def _note_fields(self, record: Record, rule: str, old: Prepared, new: Prepared) -> None:
         before, after = (dict(_leaves(orjson.loads(call.payload))) for call in (old, new))
-        for name in dict.fromkeys([*before, *after]):
-            was, becomes = before.get(name, _ABSENT), after.get(name, _ABSENT)
+        for path in dict.fromkeys([*before, *after]):
+            was, becomes = before.get(path, _ABSENT), after.get(path, _ABSENT)
             if was != becomes or type(was) is not type(becomes):
-                example = Example(str(record.position), self._shown(name, was), self._shown(name, becomes))
+                example = Example(str(record.position), self._shown(path, was), self._shown(path, becomes))
+                name = ".".join(map(self._mask.name, path))
                 _add(self.fields.setdefault((rule, name), FieldChanges()), example)
 
-    def _shown(self, name: str, value: Any) -> Any:
+    def _shown(self, path: _Path, value: Any) -> Any:
         if value is _ABSENT:
             return None
-        return value if name in {"id", "timestamp", "action", "type"} else self._mask.value(value, name)
+        return value if path in _PLAIN else self._mask.value(value, path[-1])
 
     def _compare_failures(self, old: tuple[CallFailure, ...], new: tuple[CallFailure, ...]) -> bool:
         before = Counter((failure.source and failure.source.rule, failure.reason) for failure in old)
@@ -164,13 +168,13 @@ def _by_key(translation: Translation) -> dict[_Key, Prepared]:
     return found
 
 
-def _leaves(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every value that is not an object, by its dotted path; a list is one value."""
+def _leaves(value: Mapping[str, Any], path: _Path = ()) -> Iterator[tuple[_Path, Any]]:
+    """Yield every value that is not an object, by its path; a list is one value."""
     for name, part in value.items():
         if isinstance(part, dict) and part:
-            yield from _leaves(part, f"{path}{name}.")
+            yield from _leaves(part, (*path, name))
         else:
-            yield f"{path}{name}", part
+            yield (*path, name), part
 
 
 def _add(found: FieldChanges, example: Example) -> None:

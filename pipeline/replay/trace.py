@@ -158,7 +158,8 @@ def _outcome(translation: Translation, calls: int) -> str:
 def _letter(letter: Unresolved) -> str:
     status = "" if letter.status is None else f", status {letter.status}"
     field = "" if letter.field is None else f", because of {letter.field}"
-    return f"{letter.reason}: {letter.text}{field}{status}, {letter.attempts} requests"
+    replay = "" if letter.replay is None else f", in the replay {letter.replay!r}"
+    return f"{letter.reason}: {letter.text}{field}{status}, {letter.attempts} requests{replay}"
 
 
 def _time(record: Record) -> str | None:

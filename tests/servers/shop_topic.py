@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 from confluent_kafka import KafkaError, Message, Producer
@@ -99,3 +100,17 @@ def call_key(kind: str, operation: Mapping[str, object]) -> CallKey:
     """Return what tells this call from the person's others."""
     content = [operation.get("timestamp"), operation.get("attributes")]
     return str(kind), str(operation.get("id") or orjson.dumps(content, option=orjson.OPT_SORT_KEYS).decode())
+
+
+def calls_in_order(arrivals: Iterable[Mapping[str, Any]]) -> dict[str, list[CallKey]]:
+    """Return each person's calls in the order in which they first arrived at a sandbox."""
+    arrived: dict[str, dict[CallKey, None]] = {}
+    for arrival in arrivals:
+        operation = {
+            "id": arrival["event_id"],
+            "timestamp": arrival["timestamp"],
+            "attributes": arrival["data"] if arrival["kind"] == "identify" else None,
+        }
+        person = str(arrival["person"]).removeprefix("id:")
+        arrived.setdefault(person, {})[call_key(arrival["kind"], operation)] = None
+    return {person: list(calls) for person, calls in arrived.items()}

@@ -11,7 +11,7 @@ from tests.servers.apache_kafka import ApacheKafka
 from tests.servers.pipeline import PipelineProcess, write_configuration
 from tests.servers.replay import replay
 from tests.servers.sandbox import SandboxProcess
-from tests.servers.shop_topic import Expected, call_key, expectations, write_shop
+from tests.servers.shop_topic import Expected, calls_in_order, expectations, write_shop
 
 pytestmark = pytest.mark.kafka
 
@@ -27,17 +27,9 @@ def sandboxes() -> Iterator[tuple[SandboxProcess, SandboxProcess]]:
 
 def check_order(sandbox: SandboxProcess, expected: Expected) -> None:
     assert set(sandbox.event_ids()) == expected.event_ids
-    arrived: dict[str, dict[tuple[str, str], None]] = {}
-    for arrival in sandbox.arrivals():
-        operation = {
-            "id": arrival["event_id"],
-            "timestamp": arrival["timestamp"],
-            "attributes": arrival["data"] if arrival["kind"] == "identify" else None,
-        }
-        person = arrival["person"].removeprefix("id:")
-        arrived.setdefault(person, {})[call_key(arrival["kind"], operation)] = None
+    arrived = calls_in_order(sandbox.arrivals())
     for person, calls in expected.calls_of.items():
-        assert list(arrived.get(person, {})) == list(dict.fromkeys(calls)), f"{person}: not in order"
+        assert arrived.get(person, []) == list(dict.fromkeys(calls)), f"{person}: not in order"
 
 
 def requests_per_s(sandbox: SandboxProcess) -> float:

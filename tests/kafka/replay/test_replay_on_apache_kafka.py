@@ -1,108 +1,48 @@
 """The proof of replay on Apache Kafka: ranges as a naive reader reads them, kills, the live group's commits.
 
-The topics hold transactions, aborted ones too, so that offsets have holes; times are out of order where producers set
-them. With CIO_TEST=all there are 20,000 records, otherwise a few thousand; CIO_REPLAY_RECORDS asks for more.
+With CIO_TEST=all there are 20,000 records in compacted topics, otherwise a few thousand and no compaction, for which
+the broker takes its time; CIO_REPLAY_RECORDS=200000 asks for the whole proof.
 """
 
 import os
-import random
 import subprocess
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, Producer
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from pipeline.demo.shop import shop_records
-from pipeline.kafka.messages import MessageReader
 from pipeline.records import Record
+from tests.kafka.replay.large_topic import (
+    COMPACTED,
+    PARTITIONS,
+    TRANSACTIONS,
+    clean_often,
+    read_naively,
+    read_when_compacted,
+    write_story,
+)
 from tests.servers.apache_kafka import ApacheKafka
 from tests.servers.pipeline import wait_until, write_configuration
 from tests.servers.replay import Done, replay, start_replay
 from tests.servers.sandbox import SandboxProcess
-from tests.servers.shop_topic import Expected, expectations
+from tests.servers.shop_topic import Expected, calls_in_order, expectations
 
 pytestmark = pytest.mark.kafka
 
-RECORDS = int(
-    os.environ.get("CIO_REPLAY_RECORDS") or (20_000 if os.environ.get("CIO_TEST") == "all" else 3_000)
-)
-PARTITIONS = 6
-HOURS = 10
-DISORDER_MS = 20 * 60 * 1000
+IS_LARGE = os.environ.get("CIO_TEST") == "all" or "CIO_REPLAY_RECORDS" in os.environ
+RECORDS = int(os.environ.get("CIO_REPLAY_RECORDS") or (20_000 if IS_LARGE else 3_000))
 RATE = str(max(12, RECORDS // 250))
 """Requests a second at which there is time to kill a replay."""
 ALL = ("--allow-irreversible", "--include-erased", "--allow-campaigns")
-
-
-def write_transactions(kafka: ApacheKafka, topic: str, start_ms: int) -> None:
-    """Write the shop's ten hours in transactions; every fourth one is aborted first, and leaves a hole."""
-    producer = Producer(
-        {"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": uuid.uuid4().hex, "linger.ms": 5}
-    )
-    producer.init_transactions(60)
-    step_ms = HOURS * 3_600_000 // RECORDS
-    story = list(shop_records(RECORDS, seed=7, start_ms=start_ms, people=RECORDS // 20, step_ms=step_ms))
-    draw = random.Random(7)
-    for number, first in enumerate(range(0, RECORDS, RECORDS // 24)):
-        chunk = story[first : first + RECORDS // 24]
-        for aborted in (True, False) if number % 4 == 3 else (False,):
-            producer.begin_transaction()
-            for record in chunk:
-                produce(
-                    producer,
-                    topic,
-                    record.key,
-                    record.value,
-                    record.timestamp_ms + draw.randrange(DISORDER_MS),
-                )
-            assert producer.flush(60) == 0
-            if aborted:
-                producer.abort_transaction(60)
-            else:
-                producer.commit_transaction(60)
-
-
-def produce(
-    producer: Producer, topic: str, key: bytes | None, value: bytes | None, timestamp_ms: int
-) -> None:
-    while True:
-        try:
-            producer.produce(topic, value, key, timestamp=timestamp_ms)
-        except BufferError:
-            producer.poll(0.1)
-        else:
-            producer.poll(0)
-            return
-
-
-def read_naively(kafka: ApacheKafka, topic: str) -> list[Record]:
-    """Read the whole topic, one partition after the other, to the notice of its end."""
-    client = Consumer(
-        {
-            "bootstrap.servers": kafka.bootstrap_servers,
-            "group.id": "naive",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed",
-        }
-    )
-    records: list[Record] = []
-    for number in range(PARTITIONS):
-        client.assign([KafkaPartition(topic, number, 0)])
-        at_end = False
-        while not at_end:
-            found, events = MessageReader().read(client.consume(1_000, 1.0))
-            records += found
-            at_end = any(error.code() == KafkaError._PARTITION_EOF for error, _ in events)
-    client.close()
-    return records
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +62,19 @@ class Topic:
         return int(max(offsets) * part)
 
     def check(self, expected: Expected) -> None:
+        """Each person's calls are those expected, in their order, however often they came."""
         assert expected.event_ids, "the range is too small to prove anything"
         assert set(self.sandbox.event_ids()) == expected.event_ids, "an event was lost or invented"
         assert self.sandbox.counts()["events_counted"] == len(expected.event_ids)
+        arrived = calls_in_order(self.sandbox.arrivals())
+        assert arrived == {who: list(dict.fromkeys(calls)) for who, calls in expected.calls_of.items()}
+
+    def check_once(self, done: Done, expected: Expected) -> None:
+        """The replay was not interrupted: nothing came twice, and the summary counts what happened."""
+        assert done.status == 0, done.errors
+        self.check(expected)
+        assert sum(self.sandbox.counts()["calls"].values()) == expected.calls
+        assert done.document["dead_letters"] == dict(Counter(expected.dead_letters.values()))
 
 
 @pytest.fixture(scope="module")
@@ -137,8 +87,8 @@ def make_topic(
     kafka: ApacheKafka, sandbox: SandboxProcess, folder: Path, start_ms: int, **config: str
 ) -> Topic:
     name = f"replayed-{uuid.uuid4().hex[:8]}"
-    kafka.create_topic(name, PARTITIONS, **config)
-    write_transactions(kafka, name, start_ms)
+    kafka.create_topic(name, PARTITIONS, **config, **(COMPACTED if IS_LARGE else {}))
+    write_story(kafka, name, RECORDS, start_ms)
     configuration = write_configuration(
         folder,
         bootstrap_servers=kafka.bootstrap_servers,
@@ -147,7 +97,12 @@ def make_topic(
         group=name,
         delivery={"commit_interval_seconds": 0.2, "batch_max_items": 50},
     )
-    return Topic(name, kafka, sandbox, configuration, read_naively(kafka, name))
+    if IS_LARGE:
+        clean_often(kafka)
+        records = read_when_compacted(kafka, name, RECORDS)
+    else:
+        records = read_naively(kafka, name)
+    return Topic(name, kafka, sandbox, configuration, records)
 
 
 @pytest.fixture(scope="module")
@@ -156,13 +111,24 @@ def created(
 ) -> Topic:
     """A topic whose producers set the times."""
     folder = tmp_path_factory.mktemp("created")
-    return make_topic(apache_kafka, sandbox, folder, int(time.time() * 1000) - 20 * 86_400_000)
+    start_ms = int(time.time() * 1000) - 20 * 86_400_000
+    return make_topic(apache_kafka, sandbox, folder, start_ms)
 
 
 @pytest.fixture
 def topic(created: Topic) -> Topic:
     created.sandbox.reset()
     return created
+
+
+@pytest.mark.full
+@pytest.mark.skipif(not IS_LARGE, reason="only large topics are compacted")
+def test_the_topic_has_holes_of_compaction_and_of_aborted_transactions(topic: Topic) -> None:
+    for partition in range(PARTITIONS):
+        offsets = [record.offset for record in topic.records if record.partition == partition]
+        holes = Counter(later - before - 1 for before, later in pairwise(offsets))
+        assert sum(count for length, count in holes.items() if 0 < length < 5) > len(offsets) / 20
+        assert max(holes) >= RECORDS / TRANSACTIONS / PARTITIONS / 2, "an aborted transaction"
 
 
 def iso(unix_ms: int) -> str:
@@ -176,22 +142,18 @@ def test_a_middle_range_by_offsets_is_what_a_naive_reader_reads(topic: Topic) ->
         f"--until={p}:{at}" for p, at in ends.items()
     ]
     done = topic.replay("--name", "by-offsets", *bounds, *ALL)
-    assert done.status == 0, done.errors
     middle = [r for r in topic.records if starts[r.partition] <= r.offset < ends[r.partition]]
+    topic.check_once(done, expectations(middle))
     assert done.document["records"] == len(middle)
-    expected = expectations(middle)
-    topic.check(expected)
-    assert sum(topic.sandbox.counts()["calls"].values()) == expected.calls
 
 
 def test_a_middle_range_by_time_is_what_a_naive_reader_reads(topic: Topic) -> None:
     times = sorted(r.timestamp_ms or 0 for r in topic.records)
     since, before = times[len(times) // 3], times[len(times) // 2]
     done = topic.replay("--name", "by-time", "--from", iso(since), "--until", iso(before), *ALL)
-    assert done.status == 0, done.errors
     middle = [r for r in topic.records if since <= (r.timestamp_ms or 0) < before]
+    topic.check_once(done, expectations(middle))
     assert done.document["records"] == len(middle)
-    topic.check(expectations(middle))
 
 
 @pytest.mark.full
@@ -201,14 +163,19 @@ def test_times_of_the_log_itself_work_too(
     sandbox.reset()
     now_ms = int(time.time() * 1000)
     topic = make_topic(
-        apache_kafka, sandbox, tmp_path, now_ms - 20 * 86_400_000, message_timestamp_type="LogAppendTime"
+        apache_kafka,
+        sandbox,
+        tmp_path,
+        now_ms - 20 * 86_400_000,
+        message_timestamp_type="LogAppendTime",
     )
     times = sorted({r.timestamp_ms or 0 for r in topic.records})
     assert times[0] >= now_ms, "the broker set the times"
     since, before = times[len(times) // 3], times[2 * len(times) // 3]
     done = topic.replay("--from", iso(since), "--until", iso(before), *ALL)
-    assert done.status == 0, done.errors
-    topic.check(expectations([r for r in topic.records if since <= (r.timestamp_ms or 0) < before]))
+    topic.check_once(
+        done, expectations([r for r in topic.records if since <= (r.timestamp_ms or 0) < before])
+    )
 
 
 def test_the_end_is_passed_although_control_records_stand_there(topic: Topic) -> None:

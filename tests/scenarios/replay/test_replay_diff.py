@@ -109,6 +109,43 @@ def test_a_page_can_be_attached_to_a_pull_request(configuration: Path, tmp_path:
     assert "http" not in text, "it needs nothing beside itself"
 
 
+def test_only_the_range_that_was_asked_for_is_mapped(configuration: Path, tmp_path: Path) -> None:
+    new = changed(tmp_path, currency="currency: ${order.currency}")
+    bounds = ("--from", "0:10", "--from", "1:0", "--until", "0:60", "--until", "1:25")
+    whole = replay(configuration, *bounds, "--diff", str(OLD), str(new)).document
+    assert whole["records"] == 50 + 25
+    first = replay(
+        configuration, "--partitions", "0", "--from", "10", "--until", "60", "--diff", str(OLD), str(new)
+    ).document
+    assert first["records"] == 50
+    assert first["total"]["changed"] < whole["total"]["changed"]
+
+
+def test_only_the_rules_that_were_asked_for_are_compared(configuration: Path, tmp_path: Path) -> None:
+    new = changed(tmp_path, currency="currency: ${order.currency}", deletion="")
+    document = diff(configuration, new, "--rules", "deletion,page").document
+    assert set(document["rules"]) == {"deletion", "page"}, "the new mapping has no rule 'deletion' any more"
+    assert document["total"]["removed"] > 0
+    assert document["total"]["changed"] == 0
+    wrong = diff(configuration, new, "--rules", "delation")
+    assert (wrong.status, "did you mean 'deletion'?" in wrong.errors) == (2, True)
+
+
+def test_only_the_people_who_were_asked_for_are_compared(configuration: Path, tmp_path: Path) -> None:
+    new = changed(tmp_path, currency="currency: ${order.currency}")
+    everybody = diff(configuration, new).document["total"]
+    (tmp_path / "people.txt").write_text("u-000001\nid:u-000002\n")
+    two = diff(configuration, new, "--people", f"@{tmp_path / 'people.txt'}").document["total"]
+    one = diff(configuration, new, "--people", "u-000001").document["total"]
+    assert 0 < one["same"] < two["same"] < everybody["same"]
+    assert one["changed"] <= two["changed"] < everybody["changed"]
+
+
+def test_a_mapping_that_would_have_no_effect_is_refused(configuration: Path, tmp_path: Path) -> None:
+    done = diff(configuration, changed(tmp_path), "--mapping", str(OLD))
+    assert (done.status, "--mapping has no effect on --diff" in done.errors) == (2, True)
+
+
 def test_a_wrong_mapping_is_told_with_its_place(configuration: Path, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("version: 1\nrules:\n  - name: x\n    whem: true\n")

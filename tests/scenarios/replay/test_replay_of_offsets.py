@@ -1,12 +1,16 @@
 """Replay on the embedded broker: ranges by offset, progress under a name, and what it refuses."""
 
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from pipeline.records import Record
+from pipeline.kafka.options import KafkaOptions
+from pipeline.kafka.replay_progress import KeptReplay, ProgressStore, group_of
+from pipeline.records import Record, TopicPartition
 from tests.servers.embedded import EmbeddedBrokerProcess
 from tests.servers.pipeline import write_configuration
 from tests.servers.replay import Done, replay
@@ -24,6 +28,7 @@ class Shop:
     def __init__(self, broker: EmbeddedBrokerProcess, sandbox: SandboxThread, folder: Path) -> None:
         self.topic = "replayed-shop"
         self.sandbox = sandbox
+        self._broker = broker
         broker.create_topic(self.topic, PARTITIONS)
         self.records = write_shop(
             broker.bootstrap_servers, self.topic, RECORDS, people=60, partitions=PARTITIONS
@@ -34,6 +39,14 @@ class Shop:
 
     def replay(self, *arguments: str) -> Done:
         return replay(self.configuration, *arguments)
+
+    def kept(self, name: str) -> KeptReplay | None:
+        """What the broker keeps under a name."""
+        options = KafkaOptions(
+            bootstrap_servers=self._broker.bootstrap_servers, topics=(), group_id=group_of("test-group", name)
+        )
+        with closing(ProgressStore(options, time.time)) as store:
+            return store.load([TopicPartition(self.topic, number) for number in range(PARTITIONS)])
 
     def between(self, partition: int, start: int, end: int) -> list[Record]:
         return [r for r in self.records if r.partition == partition and start <= r.offset < end]
@@ -98,6 +111,9 @@ def test_the_chosen_offsets_are_shown_before_anything_is_sent(shop: Shop) -> Non
 
 def test_a_finished_replay_says_so_and_sends_nothing_more(shop: Shop, name: str) -> None:
     assert shop.replay("--from", "earliest", "--name", name, *ALL).status == 0
+    kept = shop.kept(name)
+    assert kept is not None
+    assert kept.finished
     calls = shop.sandbox.counts()["calls"]
     again = shop.replay("--from", "earliest", "--name", name, *ALL)
     assert again.status == 0
@@ -130,6 +146,14 @@ def test_two_names_are_two_replays(shop: Shop, name: str) -> None:
         (("--from", "0:999999"), "is out of range; the partition holds offsets 0 to"),
         (("--from", "0:9", "--until", "0:5", "--partitions", "0"), "--from 9 is after --until 5"),
         (("--from", "now"), "the range is empty"),
+        (
+            ("--from", "0:5", "--until", "0:5", "--partitions", "0"),
+            "the range is empty: replayed-shop/0 holds",
+        ),
+        (("--from", "2h", "--until", "3h"), "is after --until"),
+        (("--from", "2999-01-01T00:00:00Z"), "has no record from 2999-01-01T00:00:00+00:00 on"),
+        (("--from", "9:1"), "has no partition 9; it has 0 to 2"),
+        (("--from", "0:1", "--from", "1:999999"), "replayed-shop/1: --from 999999 is out of range"),
         (("--from", "earliest", "--partitions", "7"), "has no partition 7; it has 0 to 2"),
         (("--from", "earliest", "--partitions", "x"), "write numbers and ranges"),
         (("--from", "earliest", "--topic", "nothing-here"), "the topic nothing-here does not exist"),
@@ -146,3 +170,5 @@ def test_bad_input_gets_one_clear_sentence(shop: Shop, arguments: tuple[str, ...
     assert done.status == 2, done.errors
     assert complaint in done.errors
     assert "Traceback" not in done.errors
+    assert shop.kept("bad-input") is None, "nothing is kept of what never began"
+    assert shop.sandbox.counts()["requests"] == 0

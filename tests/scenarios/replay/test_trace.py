@@ -66,9 +66,35 @@ def test_every_record_about_a_person_is_found_with_what_became_of_it(configurati
     assert (ping["outcome"], ping["why"]) == ("dropped by a rule", "its key is the person's name")
 
 
-def test_the_dead_letters_of_a_record_are_shown_with_the_reason(configuration: Path) -> None:
+def test_the_dead_letters_of_a_record_are_shown_with_the_reason_and_the_replay(configuration: Path) -> None:
     order = trace(configuration, "ada", "--json").document["records"][2]
-    assert any("mapping_error" in letter for letter in order["dead_letters"])
+    (letter,) = order["dead_letters"]
+    assert letter.startswith("mapping_error: ")
+    assert letter.endswith("because of attributes.currency, 0 requests, in the replay 'traced'")
+
+
+def test_dead_letters_in_a_topic_are_found_too(
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxThread, tmp_path: Path
+) -> None:
+    embedded_broker.create_topic("traced-dead", 1)
+    elsewhere = write_configuration(
+        tmp_path,
+        bootstrap_servers=embedded_broker.bootstrap_servers,
+        topic="traced",
+        base_url=sandbox.base_url,
+        deadletters={"topic": "traced-dead"},
+    )
+    before = trace(elsewhere, "ada", "--json").document["records"][2]
+    assert before["dead_letters"] == []
+    done = replay(elsewhere, "--from", "earliest", "--name", "into-a-topic")
+    assert done.status == 0, done.errors
+    order = trace(elsewhere, "ada", "--json").document["records"][2]
+    assert [letter.rpartition(", ")[2] for letter in order["dead_letters"]] == [
+        "in the replay 'into-a-topic'"
+    ]
+    assert (tmp_path / "dead-letters.jsonl").read_bytes() == b"", (
+        "the file is for what is too large for the topic"
+    )
 
 
 def test_the_sandbox_tells_what_became_of_a_call(configuration: Path, sandbox: SandboxThread) -> None:

@@ -117,6 +117,14 @@ def test_all_are_counted_and_a_few_are_examples() -> None:
     assert [each["position"] for each in found["examples"]] == [f"orders/0@{n}" for n in range(EXAMPLES)]
 
 
+def test_the_name_of_a_field_that_may_be_data_is_hidden_too() -> None:
+    old, new = call({"ada@example.com": 1}), call({"ada@example.com": 2})
+    (hidden,) = compared((old,), (new,), reveal=False).as_json()["fields"]
+    assert hidden["field"] == "attributes.(name, 15 characters)"
+    (shown,) = compared((old,), (new,)).as_json()["fields"]
+    assert shown["field"] == "attributes.ada@example.com"
+
+
 def test_values_are_hidden_unless_somebody_asks() -> None:
     hidden = orjson.dumps(
         compared(
