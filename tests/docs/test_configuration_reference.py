@@ -11,7 +11,19 @@ from pipeline.config import Settings
 from pipeline.config.reference import render
 
 PROJECT = Path(__file__).parents[2]
-UNITS = {"seconds", "milliseconds", "bytes", "kilobytes", "items", "records", "requests", "calls", "second", "hours"}
+UNITS = {
+    "seconds",
+    "milliseconds",
+    "bytes",
+    "kilobytes",
+    "items",
+    "records",
+    "requests",
+    "calls",
+    "second",
+    "hours",
+    "people",
+}
 PURE = {"span", "share"}  # a distance in offsets, and a part of one
 
 
