@@ -92,7 +92,7 @@ def open_people(
         first = unchanged = UnchangedIdentifies(first, _unchanged_options(settings), clock, tally.left_out)
         observers.append(unchanged.settled)
     guarded = None
-    if _needs_guard(settings, _rules(translator)):
+    if needs_guard(settings, _rules(translator)):
         guarded = _open_guard(
             settings,
             kafka=kafka,
@@ -147,7 +147,8 @@ def _rules(translator: Translator) -> RuleSet:
     return translator.mapper
 
 
-def _needs_guard(settings: Settings, rules: RuleSet) -> bool:
+def needs_guard(settings: Settings, rules: RuleSet) -> bool:
+    """Tell whether the settings or a rule ask for the guard against ghost profiles."""
     people = settings.people
     return people.unidentified != "send" or people.new_profiles_per_day is not None or _has_policies(rules)
 

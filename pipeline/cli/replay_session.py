@@ -9,6 +9,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from pipeline.cli import assembly
+from pipeline.cli.people import needs_guard
 from pipeline.cli.replay_arguments import ReplayArguments
 from pipeline.cli.replay_display import moving
 from pipeline.cli.replay_engine import run_engine
@@ -37,6 +38,12 @@ from pipeline.translation import Translator
 AS_NEW_WARNING = (
     "--as-new gives every event another id: Customer.io counts each of them as new, also those that it has had before"
     " from these records. Use it for a workspace that has never seen them, or to count them again on purpose."
+)
+
+
+NO_GUARD_WARNING = (
+    "A replay has no guard against ghost profiles (people.unidentified, people.new_profiles_per_day): it sends what the"
+    " rules make, and Customer.io makes a profile for whoever it does not know."
 )
 
 
@@ -132,6 +139,8 @@ class Session:
         self._console.print(plan_table(work.ranges, work.positions))
         if self._arguments.as_new is not None:
             self._console.print(AS_NEW_WARNING, style="yellow", highlight=False)
+        if needs_guard(self._settings, self._rules):
+            self._console.print(NO_GUARD_WARNING, style="yellow", highlight=False)
 
     def _read(
         self, what: str, ranges: Mapping[TopicPartition, ReplayRange], note: Callable[[list[Record]], None]

@@ -273,6 +273,15 @@ def test_as_new_counts_events_again_and_says_so(story: Story) -> None:
     assert story.sandbox.counts()["events_counted"] == 2, "the same salt gives the same ids"
 
 
+def test_it_is_said_that_the_guard_against_ghost_profiles_is_the_live_pipelines(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story.add("event", "a", name="x")
+    assert "ghost profiles" not in story.replay("--dry-run").errors
+    monkeypatch.setenv("CIO_PIPELINE__PEOPLE__UNIDENTIFIED", "drop")
+    assert "A replay has no guard against ghost profiles" in story.replay("--dry-run").errors
+
+
 def test_an_identify_as_of_now_wins_over_a_newer_one(story: Story) -> None:
     story.add("person", "a", 500, plan="free")
     story.add("person", "a", 100, plan="pro")
