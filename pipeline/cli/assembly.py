@@ -1,34 +1,24 @@
 """The composition root: settings become objects, and objects become an engine."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
 from pipeline.backpressure import OpenLimits
 from pipeline.cli.admin_page import admin_page
 from pipeline.cli.decoding import open_decoder
-from pipeline.cli.measuring import measured, request_counter, with_ages
+from pipeline.cli.measuring import with_ages
 from pipeline.cli.people import PeopleParts, open_people
-from pipeline.cli.receipting import open_receipting
-from pipeline.cli.region import RegionalClient, seek_region
+from pipeline.cli.sending import open_sender
+from pipeline.cli.tracing import open_tracing
 from pipeline.clock import SystemClock
 from pipeline.config import Settings
-from pipeline.customerio.client import TrackClient
 from pipeline.customerio.credentials import Credentials, CredentialSource
-from pipeline.customerio.regions import Region, base_url_for
 from pipeline.deadletters.file import FileDeadLetters
 from pipeline.deadletters.keeper import DeadLetterKeeper, FailureLimits
-from pipeline.delivery.admission import Admission
-from pipeline.delivery.concurrency import ConcurrencyLimit
-from pipeline.delivery.delivery import Delivery
 from pipeline.delivery.lanes import Lanes
 from pipeline.delivery.lease import Lease
-from pipeline.delivery.measured import MeasuredCourier
-from pipeline.delivery.rate import RateLimit
-from pipeline.delivery.retry import RetryPolicy, WaitByVerdict
-from pipeline.delivery.sender import ThreadedSender
 from pipeline.engine import STARTING, Engine, EngineOptions
 from pipeline.errors import ConfigurationError
 from pipeline.kafka.dead_letter_topic import DeadLetterTopicOptions, KafkaDeadLetters
@@ -91,14 +81,22 @@ def open_pipeline(settings: Settings) -> Iterator[Pipeline]:
             tally=tally,
             clock=clock,
         )
+        tracing = open_tracing(settings, clock.now, closing)
         engine.append(
             Engine(
                 source=people.source(KafkaSource(kafka)),
                 sender=people.sender(
-                    open_sender(settings, credentials, tally, clock, lambda: lease.holds(clock.monotonic()))
+                    open_sender(
+                        settings,
+                        credentials,
+                        tally,
+                        clock,
+                        lambda: lease.holds(clock.monotonic()),
+                        tracing=tracing,
+                    )
                 ),
                 dead_letters=dead_letters,
-                translator=people.translator,
+                translator=tracing.translator(people.translator),
                 lanes=people.lanes(dead_letters, **_lane_limits(settings)),
                 lease=lease,
                 clock=clock,
@@ -194,71 +192,6 @@ def credentials_of(settings: Settings) -> CredentialSource:
     """Return what gives the credentials of the moment."""
     customerio = settings.customerio
     return lambda: Credentials(customerio.site_id_secret.reveal(), customerio.api_key_secret.reveal())
-
-
-def open_sender(
-    settings: Settings,
-    credentials: CredentialSource,
-    tally: Tally,
-    clock: SystemClock,
-    may_send: Callable[[], bool],
-) -> Sender:
-    """Build what sends calls. `may_send` is asked before each attempt.
-
-    Raises:
-        ConfigurationError: the file of receipts cannot be written.
-    """
-    with_receipts = open_receipting(settings, clock)
-    customerio, delivery = settings.customerio, settings.delivery
-    region = Region(customerio.region)
-    base_url = base_url_for(region, customerio.base_url)
-    is_asked = region is Region.AUTO and customerio.base_url is None
-    policy = _retry_policy(settings)
-
-    def open_client(base_url: str) -> TrackClient:
-        return TrackClient(
-            credentials,
-            base_url,
-            deadline_s=customerio.request_timeout_seconds,
-            max_connections=delivery.max_in_flight_requests,
-            always_v1=customerio.api == "v1",
-        )
-
-    async def open_courier() -> tuple[MeasuredCourier, Callable[[], Awaitable[None]]]:
-        client = RegionalClient(open_client) if is_asked else open_client(base_url)
-        random = Random()  # noqa: S311 - jitter, no secret
-        courier = Delivery(
-            client,
-            policy,
-            admission=_admission(settings, clock),
-            random=random,
-            may_send=may_send,
-            observe=request_counter(tally, settings),
-        )
-        observed = measured(courier, tally, settings, clock)
-        if isinstance(client, RegionalClient):
-            return observed, await seek_region(client, courier.hold, WaitByVerdict(policy, random))
-        return observed, client.aclose
-
-    return with_receipts(ThreadedSender(open_courier, max_in_flight=delivery.max_in_flight_requests))
-
-
-def _retry_policy(settings: Settings) -> RetryPolicy:
-    retry = settings.delivery.retry
-    return RetryPolicy(
-        retry.initial_backoff_seconds,
-        retry.max_backoff_seconds,
-        retry.max_elapsed_seconds,
-        retry.on_exhausted,
-    )
-
-
-def _admission(settings: Settings, clock: SystemClock) -> Admission:
-    rate = settings.delivery.rate
-    return Admission(
-        RateLimit(rate.requests_per_second * rate.share, monotonic=clock.monotonic),
-        ConcurrencyLimit(settings.delivery.max_in_flight_requests),
-    )
 
 
 def _lease(settings: Settings) -> Lease:

@@ -12,6 +12,7 @@ from pipeline.cli.garbage import collect_seldom
 from pipeline.cli.replay_arguments import ReplayArguments
 from pipeline.cli.replay_display import moving
 from pipeline.cli.replay_settings import sent_to
+from pipeline.cli.sending import open_sender
 from pipeline.clock import SystemClock
 from pipeline.config import Settings
 from pipeline.customerio.credentials import Credentials
@@ -93,7 +94,7 @@ def _sender(
 ) -> Sender:
     if arguments.output is not None:
         return FileSender(arguments.output)
-    return assembly.open_sender(
+    return open_sender(
         settings,
         assembly.credentials_of(settings),
         tally,

@@ -21,6 +21,7 @@ from pipeline.config.people import PeopleSettings
 from pipeline.config.receipts import ReceiptSettings
 from pipeline.config.replay import ReplaySettings
 from pipeline.config.secrets import Secret
+from pipeline.config.tracing import TracingSettings
 
 
 class CustomerioSettings(Section):
@@ -271,3 +272,4 @@ class Settings(Section):
     replay: Annotated[ReplaySettings, Field(default_factory=ReplaySettings)]
     admin: Annotated[AdminSettings, Field(default_factory=AdminSettings)]
     logs: Annotated[LogSettings, Field(default_factory=LogSettings)]
+    tracing: Annotated[TracingSettings, Field(default_factory=TracingSettings)]
