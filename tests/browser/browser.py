@@ -10,13 +10,20 @@ from tests.servers.requirements import missing
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 
 
+def executable() -> str:
+    """Return where the browser is; skip the test where there is none."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name)
+        if found is not None:
+            return found
+    missing("there is no Chromium")
+
+
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[object]:
     """One headless browser for the tests of a module."""
-    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if executable is None:
-        missing("there is no Chromium")
+    path = executable()
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
