@@ -118,7 +118,7 @@ class PipelineProcess:
     @property
     def admin(self) -> str:
         """The address of the admin server."""
-        self.wait_until(lambda: self.logged("started"), "started", 30)
+        self.wait_until(lambda: self.logged("started"), "started", 60)
         (started,) = (line for line in self.logs if line["event"] == "started")
         return f"http://{started['admin']}"
 
