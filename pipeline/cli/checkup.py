@@ -1,13 +1,19 @@
 """What `check` finds out, one finding after the other. What hangs on a failed part is left out, and said so."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from pipeline.cli.checkup_customerio import customerio_findings
 from pipeline.cli.checkup_findings import Finding, failed, left_out, passed
-from pipeline.cli.checkup_kafka import broker_findings, right_findings, topic_findings, topics_read
+from pipeline.cli.checkup_kafka import (
+    broker_findings,
+    group_finding,
+    right_findings,
+    topic_findings,
+    topics_read,
+)
 from pipeline.cli.checkup_mapping import mapping_findings
 from pipeline.cli.checkup_sample import sample_findings
 from pipeline.cli.decoding import open_decoder, open_registry
@@ -15,6 +21,8 @@ from pipeline.config import Settings, load_settings
 from pipeline.documents import DocumentError, Problem
 from pipeline.errors import PipelineError
 from pipeline.kafka.inspection import Inspection, Unreachable
+from pipeline.kafka.options import KafkaOptions
+from pipeline.kafka.sample import read_latest
 from pipeline.mapping import load_rules
 
 
@@ -57,7 +65,8 @@ def _kafka(settings: Settings, sample: int) -> Iterator[Finding]:
     from pipeline.cli.assembly import kafka_options  # noqa: PLC0415
 
     try:
-        inspection = Inspection(kafka_options(settings))
+        options = kafka_options(settings)
+        inspection = Inspection(options)
     except PipelineError as error:
         yield failed("broker", str(error), "check kafka.properties")
         return
@@ -71,15 +80,16 @@ def _kafka(settings: Settings, sample: int) -> Iterator[Finding]:
         topics = topics_read(settings, known)
         if topics:
             yield from right_findings(inspection, settings, topics)
+            yield group_finding(settings)
             if sample:
-                yield from _sampled(inspection, settings, topics, sample)
+                yield from _sampled(options, settings, topics, sample)
 
 
 def _sampled(
-    inspection: Inspection, settings: Settings, topics: Mapping[str, int], count: int
+    options: KafkaOptions, settings: Settings, topics: Collection[str], count: int
 ) -> Iterator[Finding]:
     try:
-        records = inspection.sample(topics, count)
+        records = read_latest(options, topics, count)
         yield passed("reading", f"{len(records):,} records of {len(topics)} topics")
     except PipelineError as error:
         yield failed("reading", str(error))

@@ -2,12 +2,14 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.cli.checkup_findings import Finding, failed, left_out, passed
 from pipeline.config import Settings
+from pipeline.errors import PipelineError
 from pipeline.kafka.inspection import Inspection, Unreachable
+from pipeline.kafka.progress import group_progress
 
 _NOT_TOLD = "this broker does not tell rights"
 
@@ -32,11 +34,7 @@ def broker_findings(
 
 def topics_read(settings: Settings, known: Mapping[str, int]) -> dict[str, int]:
     """Return the topics that the configuration reads, with their numbers of partitions."""
-    return {topic: count for topic, count in known.items() if any(map(_reads(topic), settings.kafka.topics))}
-
-
-def _reads(topic: str) -> Callable[[str], bool]:
-    return lambda wanted: topic == wanted or (wanted.startswith("^") and re.search(wanted, topic) is not None)
+    return {topic: count for topic, count in known.items() if settings.kafka.reads(topic)}
 
 
 def topic_findings(settings: Settings, known: Mapping[str, int]) -> Iterator[Finding]:
@@ -75,6 +73,29 @@ def right_findings(
     if settings.deadletters.topic is not None:
         # A broker that does not tell rights on groups tells none on topics, and lets us wait for that.
         yield _dead_letter_topic(inspection, settings.deadletters.topic, told=may_commit is not None)
+
+
+def group_finding(settings: Settings) -> Finding:
+    """Return how far the group is in all its topics, also in those of a regular expression."""
+    kafka = settings.kafka
+    try:
+        partitions = [
+            each
+            for topic in kafka.topics
+            for each in group_progress(
+                kafka.bootstrap_servers, kafka.group_id, topic, kafka.client_properties()
+            )
+        ]
+    except PipelineError as error:
+        return left_out("group", str(error))
+    begun = sum(each.committed is not None for each in partitions)
+    waiting = sum(each.lag for each in partitions if each.committed is not None)
+    new = len(partitions) - begun
+    begins = f"; {new} not begun yet, and to begin at {kafka.start}" if new else ""
+    text = (
+        f"{kafka.group_id} has begun {begun} of {len(partitions)} partitions, where {waiting:,} records wait"
+    )
+    return passed("group", f"{text}{begins}")
 
 
 def _commit(

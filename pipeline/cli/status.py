@@ -83,7 +83,9 @@ def _running(address: str, token: str | None) -> dict[str, Any] | None:
             document: dict[str, Any] = json.load(answer)
     except (urllib.error.HTTPError, ValueError) as error:
         if isinstance(error, urllib.error.HTTPError) and error.code == HTTPStatus.UNAUTHORIZED:
-            raise ConfigurationError(f"{address} asks for a token; set admin.token, or {TOKEN_VARIABLE}") from None
+            raise ConfigurationError(
+                f"{address} asks for a token; set admin.token, or {TOKEN_VARIABLE}"
+            ) from None
         raise ConfigurationError(
             f"{address} answers, but is no cio-pipeline; set --admin or admin.listen"
         ) from None
@@ -102,11 +104,6 @@ def _of_group(settings: "Settings", address: str | None) -> dict[str, Any]:
     from pipeline.kafka.progress import group_progress  # noqa: PLC0415 - keeps `--help` fast
 
     kafka = settings.kafka
-    patterns = [topic for topic in kafka.topics if topic.startswith("^")]
-    if patterns:
-        raise ConfigurationError(
-            f"no pipeline runs, and the topics of the pattern {patterns[0]} cannot be told"
-        )
     partitions = [
         {
             "topic": found.topic,

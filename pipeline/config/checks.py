@@ -57,6 +57,7 @@ def contradictions(settings: Settings) -> Iterator[Finding]:
             ("delivery", "retry", "initial_backoff_seconds"),
             f"'initial_backoff_seconds' may not exceed 'max_backoff_seconds' ({delivery.retry.max_backoff_seconds:g})",
         )
+    yield from _dead_letter_topic(settings)
     yield from settings.decode.contradictions()
     yield from _drain_deadline(settings)
     yield from _receipts(settings)
@@ -77,6 +78,16 @@ def _admin_token(settings: Settings) -> Iterator[Finding]:
                 f"'admin.listen' is {admin.listen}, which others can reach, so the page needs a token: set"
                 f" {variable(path)}, or name a file that holds it in 'admin.token_file' or {variable(path)}_FILE"
             ),
+        )
+
+
+def _dead_letter_topic(settings: Settings) -> Iterator[Finding]:
+    """Dead letters that are read would make dead letters, without end."""
+    topic = settings.deadletters.topic
+    if topic is not None and settings.kafka.reads(topic):
+        yield (
+            ("deadletters", "topic"),
+            f"'topic' is {topic}, which 'kafka.topics' reads; name a topic that no name and no pattern there matches",
         )
 
 

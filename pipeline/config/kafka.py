@@ -1,5 +1,6 @@
 """The Kafka section, and the client properties that would break a guarantee."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -109,6 +110,13 @@ class KafkaSettings(Section):
         """
         from_files = {name: Secret(file=file).reveal() for name, file in self.property_files.items()}
         return {**self.properties, **from_files}
+
+    def reads(self, topic: str) -> bool:
+        """Tell whether `topics` names this topic, or has a regular expression that matches it."""
+        return any(
+            wanted == topic or (wanted.startswith("^") and re.search(wanted, topic) is not None)
+            for wanted in self.topics
+        )
 
     def refused(self) -> Iterator[tuple[str, str]]:
         """Yield each property that would break a guarantee, and why."""

@@ -1,6 +1,6 @@
 """What a user may do at the brokers, asked without changing anything."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -10,11 +10,9 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclOperation
 
-from pipeline.kafka.messages import MessageReader
 from pipeline.kafka.options import KafkaOptions
 from pipeline.kafka.replay_client import failure, open_client
 from pipeline.kafka.settings import without_secrets
-from pipeline.records import Record, TopicPartition
 
 ASK_TIMEOUT_S = 10.0
 _POLL_S = 0.5
@@ -83,19 +81,6 @@ class Inspection:
             return str(failure("read the group's offsets", self._options, error))
         return None if answer.error is None else answer.error.str()
 
-    def sample(self, topics: Mapping[str, int], count: int) -> list[Record]:
-        """Return about `count` of the last records of these topics, the same number from each partition.
-
-        Raises:
-            PipelineError: the brokers refuse to give them.
-        """
-        partitions = [TopicPartition(topic, number) for topic in topics for number in range(topics[topic])]
-        each = max(1, count // max(1, len(partitions)))
-        try:
-            return self._read(self._last(partitions, each), each)
-        except KafkaException as error:
-            raise failure("read a sample", self._options, error) from None
-
     def close(self) -> None:
         """Let the brokers go."""
         self._consumer.close()
@@ -107,35 +92,6 @@ class Inspection:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _last(self, partitions: Sequence[TopicPartition], count: int) -> list[KafkaPartition]:
-        """Return where the last records of each partition begin; empty partitions are left out."""
-        found = []
-        for topic, number in partitions:
-            low, high = self._consumer.get_watermark_offsets(
-                KafkaPartition(topic, number), timeout=ASK_TIMEOUT_S
-            )
-            if low < high:
-                found.append(KafkaPartition(topic, number, max(low, high - count)))
-        return found
-
-    def _read(self, starts: list[KafkaPartition], each: int) -> list[Record]:
-        reader, open_partitions = MessageReader(), len(starts)
-        records: list[Record] = []
-        self._consumer.assign(starts)
-        # A partition whose end never comes costs a few empty polls and not for ever.
-        patience = round(ASK_TIMEOUT_S / _POLL_S)
-        while open_partitions and patience and len(records) < each * len(starts):
-            messages = self._consumer.consume(500, _POLL_S)
-            patience -= not messages
-            read, events = reader.read(messages)
-            records += read
-            for error, _ in events:
-                if error.code() != KafkaError._PARTITION_EOF:
-                    raise KafkaException(error)
-                open_partitions -= 1
-        self._consumer.unassign()
-        return records
 
     def _unreachable(self, error: KafkaError) -> Unreachable:
         known = next((e for e in self._errors if e.code() == KafkaError._AUTHENTICATION), None)

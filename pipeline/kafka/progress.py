@@ -1,5 +1,6 @@
 """How far a consumer group is, asked of the brokers: also when nothing of it runs."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -35,7 +36,7 @@ def group_progress(
 ) -> list[PartitionProgress]:
     """Return the progress of a group in a topic, by partition; nothing where there is no such topic.
 
-    `properties` are librdkafka's, for the way to the brokers.
+    A `topic` that begins with `^` is a regular expression. `properties` are librdkafka's, for the way to the brokers.
 
     Raises:
         PipelineError: the brokers do not answer.
@@ -44,21 +45,26 @@ def group_progress(
     names = {"bootstrap.servers": bootstrap_servers, "group.id": group_id, "log_level": 0}
     consumer = Consumer({**properties, **names})
     try:
-        partitions = sorted(consumer.list_topics(topic, timeout=ASK_TIMEOUT_S).topics[topic].partitions)
-        asked = [KafkaPartition(topic, partition) for partition in partitions]
-        committed = {
-            found.partition: found.offset for found in consumer.committed(asked, timeout=ASK_TIMEOUT_S)
-        }
-        return [
-            PartitionProgress(
-                topic,
-                place.partition,
-                committed[place.partition] if committed[place.partition] >= 0 else None,
-                consumer.get_watermark_offsets(place, timeout=ASK_TIMEOUT_S)[1],
-            )
-            for place in asked
-        ]
+        return [_progress(consumer, place) for place in _committed(consumer, topic)]
     except KafkaException as error:
         raise PipelineError(f"cannot ask {bootstrap_servers} for offsets: {error.args[0].str()}") from None
     finally:
         consumer.close()
+
+
+def _committed(consumer: Consumer, topic: str) -> list[KafkaPartition]:
+    topics = consumer.list_topics(timeout=ASK_TIMEOUT_S).topics
+    asked = [
+        KafkaPartition(name, partition)
+        for name in sorted(topics)
+        if name == topic or (topic.startswith("^") and re.search(topic, name))
+        for partition in sorted(topics[name].partitions)
+    ]
+    return consumer.committed(asked, timeout=ASK_TIMEOUT_S) if asked else []
+
+
+def _progress(consumer: Consumer, place: KafkaPartition) -> PartitionProgress:
+    _, end = consumer.get_watermark_offsets(
+        KafkaPartition(place.topic, place.partition), timeout=ASK_TIMEOUT_S
+    )
+    return PartitionProgress(place.topic, place.partition, place.offset if place.offset >= 0 else None, end)

@@ -1,6 +1,6 @@
-"""A sample of a topic: its latest records, read without a group and without a commit."""
+"""A sample of topics: their latest records, read without a group and without a commit."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 
 from pipeline.errors import PipelineError
@@ -15,28 +15,38 @@ MOST_BYTES = 64_000_000
 
 
 def read_sample(options: KafkaOptions, topic: str, count: int) -> list[Record]:
-    """Return about the `count` latest records of a topic, by their time, as evenly from its partitions as they allow.
+    """Return about the `count` latest records of a topic, by their time.
 
     Raises:
         ConfigurationError: there is no such topic, or the client refuses a setting.
         PipelineError: the brokers cannot be reached or refuse, or the topic holds no record.
     """
-    with TopicLookup(options) as lookup:
-        names = [TopicPartition(topic, number) for number in lookup.partitions(topic)]
-        ends = {name: lookup.watermarks(name) for name in names}
-    ranges = latest_ranges(ends, count)
-    records: list[Record] = []
-    left = MOST_BYTES
-    with closing(read_ranges(options, ranges, at_once=100)) as batches:
-        while left > 0 and (some := next(batches, None)) is not None:
-            records += some
-            left -= sum(record.size for record in some)
+    records = read_latest(options, [topic], count)
     if not records:
         raise PipelineError(
             f"the topic {topic} at {options.bootstrap_servers} has no records to read; send it some events first,"
             " or use a file of events"
         )
     return sorted(records, key=lambda record: record.timestamp_ms or 0)
+
+
+def read_latest(options: KafkaOptions, topics: Iterable[str], count: int) -> list[Record]:
+    """Return about the `count` latest records of these topics, as evenly from their partitions as they allow.
+
+    Raises:
+        ConfigurationError: there is no such topic, or the client refuses a setting.
+        PipelineError: the brokers cannot be reached or refuse.
+    """
+    with TopicLookup(options) as lookup:
+        names = [TopicPartition(topic, number) for topic in topics for number in lookup.partitions(topic)]
+        ends = {name: lookup.watermarks(name) for name in names}
+    records: list[Record] = []
+    left = MOST_BYTES
+    with closing(read_ranges(options, latest_ranges(ends, count), at_once=100)) as batches:
+        while left > 0 and (some := next(batches, None)) is not None:
+            records += some
+            left -= sum(record.size for record in some)
+    return records
 
 
 def latest_ranges(

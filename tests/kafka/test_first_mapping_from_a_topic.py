@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from confluent_kafka import Producer
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.cli.entry import run_command_line
@@ -160,6 +160,7 @@ def test_a_topic_without_json_objects_says_what_it_has_instead(
     assert "secret-text" not in told
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the machine's pace is not what is tested
 @given(
     st.dictionaries(
         st.integers(0, 9),

@@ -2,18 +2,23 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from pipeline.kafka.progress import group_progress
 from tests.servers.embedded import EmbeddedBrokerProcess
+from tests.servers.internet import Internet
 from tests.servers.pipeline import write_configuration
 from tests.servers.ports import free_ports
 from tests.servers.sandbox import API_KEY, SandboxProcess
@@ -42,13 +47,13 @@ def topic(embedded_broker: EmbeddedBrokerProcess) -> str:
 class Checked:
     """What one run said."""
 
-    def __init__(self, configuration: Path, *arguments: str) -> None:
+    def __init__(self, configuration: Path, *arguments: str, **more: str) -> None:
         command = [sys.executable, "-m", "pipeline", "check", "--config", str(configuration), *arguments]
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("CIO_PIPELINE")
         }
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=120, check=False, env=environment
+            command, capture_output=True, text=True, timeout=120, check=False, env={**environment, **more}
         )
         self.status, self.output, self.errors = done.returncode, done.stdout, done.stderr
 
@@ -224,3 +229,77 @@ def test_a_folder_for_dead_letters_that_is_not_there(
     checked = Checked(configured(tmp_path, embedded_broker, sandbox, topic, deadletters=letters), "--json")
     assert checked["dead letters"]["state"] == "failed"
     assert "nowhere" in checked["dead letters"]["advice"]
+
+
+def test_an_account_of_another_region_is_a_cross_with_the_region_to_set(
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
+) -> None:
+    with Internet("eu", tmp_path) as internet:
+        us = {"base_url": None, "region": "us"}
+        configuration = configured(tmp_path, embedded_broker, sandbox, topic, customerio=us)
+        checked = Checked(configuration, "--json", **internet.environment)
+    assert checked["customer.io"]["state"] == "passed"
+    assert checked["region"]["state"] == "failed"
+    assert checked["region"]["text"] == "the account lives in eu and the configuration says us"
+    assert checked["region"]["advice"] == "set customerio.region: eu"
+
+
+class AnHourAhead(BaseHTTPRequestHandler):
+    """Customer.io as a machine sees it whose clock is an hour behind."""
+
+    def do_GET(self) -> None:
+        body = b'{"url": "track.customer.io", "data_center": "us", "environment_id": 1}'
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(int(time.time()) + 3600)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_clock_that_is_an_hour_off_is_a_cross(
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), AnHourAhead) as server:
+        serving = Thread(target=server.serve_forever)
+        serving.start()
+        ahead = {"base_url": f"http://127.0.0.1:{server.server_port}"}
+        checked = Checked(configured(tmp_path, embedded_broker, sandbox, topic, customerio=ahead), "--json")
+        server.shutdown()
+        serving.join()
+    assert checked["clock"]["state"] == "failed"
+    assert re.fullmatch(r"our clock is 3,[56]\d\d s behind Customer\.io's", checked["clock"]["text"])
+    assert "NTP" in checked["clock"]["advice"]
+
+
+def test_how_far_the_group_is_in_the_topics_of_a_pattern_is_told(
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
+) -> None:
+    put(embedded_broker, topic, 0, SIGNED_UP, SIGNED_UP, SIGNED_UP)
+    asker = Consumer({"bootstrap.servers": embedded_broker.bootstrap_servers, "group.id": "far"})
+    asker.commit(offsets=[TopicPartition(topic, 0, 1)], asynchronous=False)
+    asker.close()
+    pattern = {"topics": [f"^{topic}$"], "group_id": "far"}
+    checked = Checked(configured(tmp_path, embedded_broker, sandbox, topic, kafka=pattern), "--json")
+    assert checked["topic"]["text"] == f"^{topic}$ matches 1: {topic}"
+    assert checked["group"]["text"] == (
+        "far has begun 1 of 3 partitions, where 2 records wait; 2 not begun yet, and to begin at earliest"
+    )
+    [progress] = [
+        each
+        for each in group_progress(embedded_broker.bootstrap_servers, "far", f"^{topic}$")
+        if each.committed is not None
+    ]
+    assert (progress.topic, progress.lag) == (topic, 2)
+
+
+def test_a_pattern_that_matches_no_topic_is_a_cross(
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, tmp_path: Path
+) -> None:
+    checked = Checked(configured(tmp_path, embedded_broker, sandbox, "^no-such-.*"), "--json")
+    assert checked["topic"]["text"] == "^no-such-.* matches none"
+    assert checked["topic"]["state"] == "failed"

@@ -309,3 +309,14 @@ def test_whatever_the_consumer_refuses_is_refused_here_first_with_its_reason() -
             client_configuration(options({name: "1"}))
         except ConfigurationError:
             assert name in REFUSED_PROPERTIES
+
+
+@pytest.mark.parametrize("topics", ["[shop, letters]", "letters", "^let", "[shop, '^.*ters$']"])
+def test_dead_letters_may_not_go_where_they_are_read_again(file: Path, topics: str) -> None:
+    file.write_text(COMPLETE.replace("[shop, billing]", topics) + "deadletters: {topic: letters}\n")
+    [problem] = problems(file)
+    assert "'topic' is letters, which 'kafka.topics' reads" in problem
+
+
+def test_dead_letters_may_go_beside_what_is_read(file: Path) -> None:
+    assert settings(file, "deadletters: {topic: shop-letters}\n").deadletters.topic == "shop-letters"
