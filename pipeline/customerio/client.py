@@ -13,11 +13,10 @@ import structlog
 from pipeline import __version__
 from pipeline.customerio.credentials import Credentials, CredentialSource
 from pipeline.customerio.failures import failure_verdict
-from pipeline.customerio.operations import RAW_TYPE
-from pipeline.customerio.raw import RawRequest, read_raw_request
+from pipeline.customerio.raw import RawRequest, raw_request_of
 from pipeline.customerio.requests import REGION_PATH, HttpRequest, NoV1Request, batch_request, v1_request
 from pipeline.customerio.responses import batch_verdict, raw_verdict
-from pipeline.customerio.sizes import travels_alone
+from pipeline.customerio.sizes import is_raw, travels_alone
 from pipeline.customerio.transport import AiohttpTransport
 from pipeline.customerio.verdicts import Fatal, Refusal, Refused, Retry, Verdict
 
@@ -76,11 +75,10 @@ class TrackClient:
 
     async def send_single(self, payload: bytes) -> Verdict:
         """Send one encoded operation by v1 (an event too large for v2, or any in `api: v1` mode), or a raw request."""
-        operation = orjson.loads(payload)
-        if operation["type"] == RAW_TYPE:
-            raw = read_raw_request(operation["request"])
+        if is_raw(payload):
+            raw = raw_request_of(payload)
             return Refused((Refusal(raw),)) if isinstance(raw, str) else await self._send_raw_call(raw)
-        request = v1_request(operation)
+        request = v1_request(orjson.loads(payload))
         if isinstance(request, NoV1Request):
             return Refused((Refusal(request.text),))
         return await self._send(request, 1)

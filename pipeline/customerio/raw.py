@@ -12,6 +12,7 @@ from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from math import isfinite
 from typing import Any
 
@@ -188,6 +189,12 @@ def read_raw_request(document: object) -> RawRequest | str:
             for p in error.errors()
         )
         return "; ".join(problems)
+
+
+@lru_cache(maxsize=32)  # about as many as are under way: a call that is tried again is not read again
+def raw_request_of(payload: bytes) -> RawRequest | str:
+    """Return the raw request of an encoded operation, or every reason why it is none, without its values."""
+    return read_raw_request(orjson.loads(payload)["request"])
 
 
 def _pair(entry: Any) -> tuple[Any, Any]:

@@ -21,7 +21,12 @@ def fits_v2(payload: bytes) -> bool:
 
 def travels_alone(payload: bytes) -> bool:
     """Tell whether an encoded operation cannot be an item of a batch: too large for v2, or a raw request."""
-    return len(payload) > MAX_ITEM_BYTES or payload.startswith(_RAW_START)
+    return len(payload) > MAX_ITEM_BYTES or is_raw(payload)
+
+
+def is_raw(payload: bytes) -> bool:
+    """Tell whether an encoded operation is a raw request."""
+    return payload.startswith(_RAW_START)
 
 
 def check_size(call: Call, payload: bytes) -> CallFailure | None:

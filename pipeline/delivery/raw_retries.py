@@ -1,11 +1,10 @@
 """The retry inputs that a raw request brings: they stand in for the pipeline's policy, for that call alone."""
 
-import orjson
 from tenacity import RetryCallState
 from tenacity.wait import wait_base
 
 from pipeline.calls import CallKind, Reason
-from pipeline.customerio.raw import RawRequest, read_raw_request
+from pipeline.customerio.raw import RawRequest, raw_request_of
 from pipeline.customerio.verdicts import Delivered, Fatal, Retry
 from pipeline.delivery.batch import Operation
 from pipeline.delivery.retry import last_verdict
@@ -55,7 +54,7 @@ def raw_retries(operation: Operation, hold_wait: wait_base) -> RawRetries | None
     """Return the retry inputs of a call, None for one that brings none."""
     if operation.kind is not CallKind.RAW:
         return None
-    request = read_raw_request(orjson.loads(operation.payload)["request"])
+    request = raw_request_of(operation.payload)
     if isinstance(request, str) or not request.retries_given:
         return None
     return RawRetries(request, hold_wait)

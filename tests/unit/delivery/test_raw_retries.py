@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.calls import CallKind, CallSource, Reason
+from pipeline.customerio.raw import RawRequest, raw_request_of
 from pipeline.customerio.verdicts import DELIVERED, Fatal, Refusal, Refused, Retry, Verdict
 from pipeline.delivery.batch import CONFIRMED, Batch, Failed, Operation, Outcome
 from pipeline.delivery.delivery import Delivery
@@ -126,6 +127,15 @@ def test_attempts_are_bounded_by_the_count_beside_those_of_a_hold(count: int, do
     course = Course(*[WRONG_KEY] * holds, *[DOWN] * downs, DELIVERED, max_retry_count=count)
     assert len(course.api.attempts) == holds + min(downs, count) + 1
     assert (course.outcome == CONFIRMED) is (downs <= count)
+
+
+def test_a_request_that_is_tried_again_is_read_once() -> None:
+    payload = raw_batch(max_retry_count=9, body={"number": 77}).operations[0].payload
+    first = raw_request_of(payload)
+    assert isinstance(first, RawRequest)
+    assert (first.max_retry_count, first.body) == (9, {"number": 77})
+    assert raw_request_of(bytes(bytearray(payload))) is first
+    assert raw_request_of(payload.replace(b"77", b"78")) != first
 
 
 @pytest.mark.parametrize("inputs", [{"body": {}, "form": {"a": "b"}}, {"methd": "GET"}])
