@@ -15,9 +15,14 @@ from pipeline.cli.config_option import config_option
 from pipeline.errors import ConfigurationError, ExitStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipeline.config import Settings
+    from pipeline.kafka.progress import PartitionProgress
+    from pipeline.status import PartitionStatus
 
 ASK_TIMEOUT_S = 5.0
+AGES_TIMEOUT_S = 2.0
 TOKEN_VARIABLE = "CIO_PIPELINE__ADMIN__TOKEN"
 _DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows no loopback of ours
 
@@ -104,18 +109,45 @@ def _of_group(settings: "Settings", address: str | None) -> dict[str, Any]:
     from pipeline.kafka.progress import group_progress  # noqa: PLC0415 - keeps `--help` fast
 
     kafka = settings.kafka
+    found = [
+        each
+        for topic in kafka.topics
+        for each in group_progress(kafka.bootstrap_servers, kafka.group_id, topic, kafka.client_properties())
+    ]
     partitions = [
         {
-            "topic": found.topic,
-            "partition": found.partition,
-            "committed": found.committed,
-            "end": found.end,
-            "lag": found.lag,
+            "topic": each.topic,
+            "partition": each.partition,
+            "committed": each.committed,
+            "end": each.end,
+            "lag": each.lag,
+            "lag_seconds": aged.lag_seconds,
+            "retention_left_seconds": aged.retention_left_seconds,
         }
-        for topic in kafka.topics
-        for found in group_progress(kafka.bootstrap_servers, kafka.group_id, topic, kafka.client_properties())
+        for each, aged in zip(found, _aged(settings, found), strict=True)
     ]
     return {"running": False, "admin": address, "group": kafka.group_id, "partitions": partitions}
+
+
+def _aged(settings: "Settings", found: "Sequence[PartitionProgress]") -> "Sequence[PartitionStatus]":
+    """Return how late each partition is, and the time its topic leaves."""
+    from pipeline.cli.assembly import kafka_options  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.kafka.age_watch import look_once  # noqa: PLC0415
+    from pipeline.kafka.ages import RecordAges  # noqa: PLC0415
+    from pipeline.records import TopicPartition  # noqa: PLC0415
+    from pipeline.status import PartitionStatus  # noqa: PLC0415
+
+    ages = RecordAges(kafka_options(settings), timeout_s=AGES_TIMEOUT_S)
+    try:
+        partitions = [
+            PartitionStatus(
+                TopicPartition(each.topic, each.partition), committed=each.committed, end=each.end
+            )
+            for each in found
+        ]
+        return look_once(ages, partitions, time.time())
+    finally:
+        ages.close()
 
 
 def _show(document: dict[str, Any], path: Path, admin: str | None, watch: bool) -> None:

@@ -1,6 +1,6 @@
 """Watches how long the records that wait have waited, and how long their topics will keep them, beside the engine."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Event, Thread
 from typing import Protocol
@@ -38,6 +38,14 @@ class Ages(Protocol):
     def close(self) -> None:
         """Let the brokers go."""
         ...
+
+
+def look_once(ages: Ages, partitions: Sequence[PartitionStatus], now: float) -> Sequence[PartitionStatus]:
+    """Return partitions with their ages, for a group of which nothing runs; `now` is Unix time."""
+    status = EngineStatus(ready=False, partitions=tuple(partitions))
+    watch = AgeWatch(ages, lambda: status)
+    watch.look(now)
+    return watch.applied(status, now).partitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +107,16 @@ class AgeWatch:
         return replace(status, partitions=tuple(self._aged(each, now) for each in status.partitions))
 
     def _run(self, now: Callable[[], float]) -> None:
+        reported: set[str] = set()
         try:
             while not self._stopping.wait(self._interval_s if self._seen else min(1.0, self._interval_s)):
                 try:
                     self.look(now())
                 except KafkaException as error:
                     _log.debug("ages_not_told", cause=error.args[0].str())
+                for topic in sorted(self._asked_at.keys() - self._retention_s.keys() - reported):
+                    _log.info("retention_unknown", topic=topic, then="the time that is left is not told")
+                    reported.add(topic)
         finally:
             self._ages.close()
 
@@ -117,10 +129,7 @@ class AgeWatch:
         if not due:
             return
         told = self._ages.retention_s(due)
-        for topic in due:
-            if topic not in told and topic not in self._asked_at:
-                _log.info("retention_unknown", topic=topic, then="the time that is left is not told")
-            self._asked_at[topic] = now
+        self._asked_at |= dict.fromkeys(due, now)
         self._retention_s = {**self._retention_s, **told}
 
     def _aged(self, partition: PartitionStatus, now: float) -> PartitionStatus:

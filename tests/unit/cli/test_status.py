@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,14 +27,35 @@ TALLY = Tally(
     records=Counter({TopicPartition("shop", 0): 1_200}),
     delivered=Counter({CallKind.TRACK: 1_100}),
     dead_letters=Counter({Reason.TOO_LARGE: 3}),
+    retries=Counter({"throttled": 4}),
+    rebalances=Counter({"assigned": 1}),
+    unmatched=Counter({"ping": 2, "cart.updated": 7}),
 )
 STATUS = EngineStatus(
     ready=True,
     partitions=(
-        PartitionStatus(TopicPartition("shop", 0), position=1_200, committed=1_150, end=2_000),
+        PartitionStatus(
+            TopicPartition("shop", 0),
+            position=1_200,
+            committed=1_150,
+            end=2_000,
+            lag_seconds=95.0,
+            retention_left_seconds=3 * 86_400.0,
+        ),
         PartitionStatus(TopicPartition("shop", 1)),
     ),
+    batches_in_flight=2,
+    blocked_lanes=3,
+    requests_per_second_limit=400.0,
+    requests_in_flight_limit=8,
 )
+
+
+def measure(tally: Tally) -> None:
+    """Let something be measured in the last minute."""
+    tally.measures.since_written.observe(45.0)
+    tally.measures.items_fill.observe(0.5)
+    tally.measures.bytes_fill.observe(0.2)
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +66,9 @@ def _wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def serve(status: EngineStatus) -> Iterator[str]:
-    server = AdminServer("127.0.0.1:0", admin_application(PipelineMonitor(TALLY, lambda: status)))
+    monitor = PipelineMonitor(TALLY, lambda: status)
+    measure(TALLY)
+    server = AdminServer("127.0.0.1:0", admin_application(monitor))
     server.start()
     yield server.address
     server.stop()
@@ -78,9 +102,13 @@ def test_a_ready_pipeline_is_shown_and_the_status_is_0(
     assert lines[0][0] == "ready"
     assert "read 1,200" in output
     assert "dead letters: too_large 3" in output
-    assert ["shop", "0", "1,150", "2,000", "850"] in lines
-    assert ["shop", "1", "-", "-", "-"] in lines
-    assert ["total", "850"] in lines
+    assert ["shop", "0", "1,150", "2,000", "850", "95", "s", "3", "d"] in lines
+    assert ["shop", "1", "-", "-", "-", "-", "-"] in lines
+    assert ["total", "850", "95", "s", "3", "d"] in lines
+    assert "requests a second 400  in flight 2 of 8  blocked lanes 3  retries 4  rebalances 1" in output
+    assert "confirmed since written 45 s / 60 s" in output
+    assert "requests are filled: items 50%, bytes 20%" in output
+    assert "unmatched: cart.updated 7, ping 2" in output
 
 
 def test_it_fits_a_narrow_terminal(
@@ -115,7 +143,8 @@ def test_when_no_pipeline_runs_kafka_tells_how_far_the_group_is(
     embedded_broker.create_topic("status-shop", 2)
     producer = Producer({"bootstrap.servers": embedded_broker.bootstrap_servers})
     for number in range(10):
-        producer.produce("status-shop", value=b"{}", partition=number % 2)
+        an_hour_ago_ms = round((time.time() - 3_600) * 1000)
+        producer.produce("status-shop", value=b"{}", partition=number % 2, timestamp=an_hour_ago_ms)
     producer.flush(10)
     member = Consumer({"bootstrap.servers": embedded_broker.bootstrap_servers, "group.id": "status-group"})
     member.commit(offsets=[KafkaPartition("status-shop", 0, 4)], asynchronous=False)
@@ -123,19 +152,41 @@ def test_when_no_pipeline_runs_kafka_tells_how_far_the_group_is(
     (port,) = free_ports(1)
     path = write_configuration(tmp_path, f"127.0.0.1:{port}", embedded_broker.bootstrap_servers)
     assert run_command_line(["status", "-c", str(path), "--json"]) == ExitStatus.FAILED
-    assert json.loads(capsys.readouterr().out) == {
+    document = json.loads(capsys.readouterr().out)
+    late = document["partitions"][0]["lag_seconds"]
+    assert document == {
         "running": False,
         "admin": f"127.0.0.1:{port}",
         "group": "status-group",
         "partitions": [
-            {"topic": "status-shop", "partition": 0, "committed": 4, "end": 5, "lag": 1},
-            {"topic": "status-shop", "partition": 1, "committed": None, "end": 5, "lag": 5},
+            {
+                "topic": "status-shop",
+                "partition": 0,
+                "committed": 4,
+                "end": 5,
+                "lag": 1,
+                "lag_seconds": late,
+                "retention_left_seconds": None,
+            },
+            {
+                "topic": "status-shop",
+                "partition": 1,
+                "committed": None,
+                "end": 5,
+                "lag": 5,
+                "lag_seconds": None,
+                "retention_left_seconds": None,
+            },
         ],
     }
+    assert 3_600 <= late < 7_200, "the fifth record is an hour old"
     assert run_command_line(["status", "-c", str(path)]) == ExitStatus.FAILED
     output = capsys.readouterr().out
     assert f"no pipeline runs at 127.0.0.1:{port}; from Kafka:" in output
-    assert ["status-shop", "1", "-", "5", "5"] in [line.split() for line in output.splitlines()]
+    assert ["status-shop", "1", "-", "5", "5", "-", "-"] in [line.split() for line in output.splitlines()]
+    assert ["status-shop", "0", "4", "5", "1", "60", "min", "-"] in [
+        line.split() for line in output.splitlines()
+    ]
 
 
 def test_another_program_at_the_address_is_told_apart(
