@@ -1,7 +1,9 @@
 """The three Kafkas that the contract of `Source` is tested on: in memory, embedded, and Apache Kafka."""
 
+import time
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
@@ -10,6 +12,9 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from pipeline.kafka.options import KafkaOptions
 from pipeline.kafka.source import KafkaSource
+from pipeline.people.learning import Learner
+from pipeline.people.register import Register
+from pipeline.people.source import LearningSource
 from pipeline.ports import Source
 from pipeline.records import TopicPartition
 from tests.fakes.kafka_log import FakeLog
@@ -40,6 +45,25 @@ class KafkaOfTest(Protocol):
     def committed(self, partition: int) -> int | None: ...
 
     def source(self, **options: Any) -> Source: ...
+
+
+class BehindLearning:
+    """Another Kafka, read through a `LearningSource` that finds nothing to learn."""
+
+    def __init__(self, kafka: "KafkaOfTest", folder: Path) -> None:
+        self.topic = kafka.topic
+        self.write, self.delete_before, self.committed = kafka.write, kafka.delete_before, kafka.committed
+        self._kafka = kafka
+        self._folder = folder
+
+    def source(self, **options: Any) -> Source:
+        path = self._folder / f"{uuid.uuid4()}.sqlite"  # as on another machine
+
+        def open_register() -> Register:
+            return Register(path, 1_000)
+
+        learner = Learner(lambda *_: iter(()), lambda _: (), open_register, time.time)
+        return LearningSource(self._kafka.source(**options), open_register(), learner)
 
 
 class InMemory:

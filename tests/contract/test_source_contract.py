@@ -1,13 +1,14 @@
 """What every `Source` does, the one that reads Apache Kafka and the one that the engine's tests use."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from pipeline.errors import RemoteRefusedError
 from pipeline.records import Record, TopicPartition
 from tests.contract.source_driving import Member, poll_for, poll_until
-from tests.contract.source_kafkas import InMemory, KafkaOfTest, OnBroker
+from tests.contract.source_kafkas import BehindLearning, InMemory, KafkaOfTest, OnBroker
 
 QUIET_S = 0.5
 
@@ -22,19 +23,27 @@ _REBALANCES: dict[str, dict[str, str]] = {
 @pytest.fixture(
     params=[
         "memory",
+        "memory-learning",
         "embedded",
+        pytest.param("embedded-learning", marks=pytest.mark.full),
         pytest.param("apache", marks=[pytest.mark.kafka, pytest.mark.full]),
         pytest.param("apache-eager", marks=[pytest.mark.kafka, pytest.mark.full]),
         pytest.param("apache-consumer-protocol", marks=[pytest.mark.kafka, pytest.mark.full]),
     ]
 )
-def kafka(request: pytest.FixtureRequest) -> KafkaOfTest:
+def kafka(request: pytest.FixtureRequest, tmp_path: Path) -> KafkaOfTest:
     """A topic of two partitions."""
-    if request.param == "memory":
+    name: str = request.param
+    found = kafka_called(name.removesuffix("-learning"), request)
+    return BehindLearning(found, tmp_path) if name.endswith("-learning") else found
+
+
+def kafka_called(name: str, request: pytest.FixtureRequest) -> KafkaOfTest:
+    if name == "memory":
         return InMemory(2)
-    if request.param == "embedded":
+    if name == "embedded":
         return OnBroker(request.getfixturevalue("embedded_broker"), 2)
-    return OnBroker(request.getfixturevalue("apache_kafka"), 2, **_REBALANCES[request.param])
+    return OnBroker(request.getfixturevalue("apache_kafka"), 2, **_REBALANCES[name])
 
 
 @pytest.fixture
