@@ -11,6 +11,7 @@ from pipeline.deadletters.entry import DeadLetter
 from pipeline.delivery.batch import Batch, BatchResult
 from pipeline.delivery.open_record import OpenRecord
 from pipeline.records import Record, TopicPartition
+from pipeline.status import ClientStatus
 
 
 class Clock(Protocol):
@@ -99,6 +100,11 @@ class Source(Protocol):
 
     def end_offsets(self) -> Mapping[TopicPartition, int]:
         """Return the last known end of each assigned partition, without asking the broker."""
+        ...
+
+    @property
+    def client(self) -> ClientStatus:
+        """How the Kafka client is doing, as of its last statistics."""
         ...
 
     @property

@@ -36,6 +36,21 @@ class PartitionStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientStatus:
+    """How the Kafka client is doing, as of its last statistics.
+
+    `queued_*` is fetched and not read yet. `throttled_seconds` is the longest wait that a broker's quota has asked for,
+    `coordinator_seconds` the mean round trip to the group's coordinator; both are of the last interval.
+    """
+
+    queued_records: int = 0
+    queued_bytes: int = 0
+    brokers_up: int = 0
+    throttled_seconds: float = 0.0
+    coordinator_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class EngineStatus:
     """The engine at one moment.
 
@@ -56,3 +71,4 @@ class EngineStatus:
     paused: bool = False
     requests_per_second_limit: float = 0.0
     requests_in_flight_limit: int = 0
+    client: ClientStatus = ClientStatus()

@@ -50,6 +50,7 @@ def take_status(
         paused=paused,
         requests_per_second_limit=limits.requests_per_s,
         requests_in_flight_limit=limits.in_flight,
+        client=source.client,
     )
 
 

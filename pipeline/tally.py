@@ -20,6 +20,8 @@ class Tally:
 
     records: Counter[TopicPartition] = field(default_factory=Counter)
     """Records read."""
+    passed_over: Counter[TopicPartition] = field(default_factory=Counter)
+    """Records that the topic deleted before they were read, or that `kafka.out_of_range` leaves behind."""
     skipped: Counter[str] = field(default_factory=Counter)
     """Records without a call, by why: `unmatched` or `dropped` (a rule said so)."""
     unmatched: Counter[str] = field(default_factory=Counter)

@@ -84,7 +84,7 @@ def open_pipeline(settings: Settings) -> Iterator[Pipeline]:
         tracing = open_tracing(settings, clock.now, closing)
         engine.append(
             Engine(
-                source=people.source(KafkaSource(kafka)),
+                source=people.source(KafkaSource(kafka, passed_over=tally.passed_over)),
                 sender=people.sender(
                     open_sender(
                         settings,

@@ -18,6 +18,7 @@ Key = tuple[str, tuple[tuple[str, str], ...]]
 _LEAST = frozenset(
     {
         "cio_pipeline_ready",
+        "cio_pipeline_client_brokers_up",
         "cio_pipeline_partition_retention_left_seconds",
         "process_start_time_seconds",
     }
@@ -27,6 +28,8 @@ _GREATEST = frozenset(
         "cio_pipeline_build_info",
         "cio_pipeline_delivery_held",
         "cio_pipeline_reading_paused",
+        "cio_pipeline_client_throttled_seconds",
+        "cio_pipeline_client_coordinator_seconds",
         # While a partition moves, two workers may speak of it.
         "cio_pipeline_partition_lag_records",
         "cio_pipeline_partition_lag_seconds",

@@ -1,7 +1,5 @@
 """Whether the consumer reaches its brokers and its group's coordinator, from what the client reports."""
 
-from typing import Any
-
 import orjson
 import structlog
 from confluent_kafka import KafkaError, ThrottleEvent
@@ -9,6 +7,8 @@ from confluent_kafka import KafkaError, ThrottleEvent
 from pipeline.errors import RemoteRefusedError
 from pipeline.kafka.options import KafkaOptions
 from pipeline.kafka.settings import without_secrets
+from pipeline.kafka.statistics import client_status
+from pipeline.status import ClientStatus
 
 _log = structlog.get_logger(__name__)
 
@@ -22,8 +22,8 @@ _CONNECTION_ERRORS = frozenset(
 class Connection:
     """The last thing known about the connection.
 
-    `trouble` is a safe sentence for as long as something keeps the consumer from working; `statistics` are
-    the client's latest, as it gives them (librdkafka's STATISTICS.md).
+    `trouble` is a safe sentence for as long as something keeps the consumer from working; `client` is what the client's
+    latest statistics tell.
     """
 
     def __init__(self, options: KafkaOptions) -> None:
@@ -32,7 +32,7 @@ class Connection:
         self._trouble: str | None = None
         self._coordinator_trouble: str | None = None
         self._was_up = False
-        self.statistics: dict[str, Any] = {}
+        self.client = ClientStatus()
 
     @property
     def trouble(self) -> str | None:
@@ -64,11 +64,11 @@ class Connection:
 
     def report_statistics(self, text: str) -> None:
         """Take the client's statistics, a JSON text."""
-        self.statistics = orjson.loads(text)
-        brokers = self.statistics.get("brokers", {}).values()
-        if any(broker.get("state") == "UP" for broker in brokers if broker.get("nodeid", -1) >= 0):
+        statistics = orjson.loads(text)
+        self.client = client_status(statistics, self.client)
+        if self.client.brokers_up:
             self.works()
-        if self.statistics.get("cgrp", {}).get("state") == "up":
+        if statistics.get("cgrp", {}).get("state") == "up":
             self._coordinator_trouble = None
 
     def report_throttling(self, event: ThrottleEvent) -> None:

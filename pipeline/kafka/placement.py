@@ -26,7 +26,7 @@ class Placement:
         options: KafkaOptions,
         partitions: Partitions,
         *,
-        skipped: Counter[TopicPartition],
+        passed_over: Counter[TopicPartition],
         known: Mapping[str, int],
         monotonic: Callable[[], float],
     ) -> None:
@@ -34,7 +34,7 @@ class Placement:
         self._options = options
         self._partitions = partitions
         self._starts = StartPositions(consumer, options, known)
-        self._skipped = skipped
+        self._passed_over = passed_over
         self._monotonic = monotonic
         self._retry_at = 0.0
 
@@ -73,7 +73,7 @@ class Placement:
             self._retry_at = self._monotonic() + _RETRY_S
             return
         for partition, start in starts.items():
-            self._skipped[partition] += start.skipped
+            self._passed_over[partition] += start.skipped
             state = self._partitions.get(partition)
             if state is not None:
                 state.wants_start, state.reached = False, start.offset

@@ -6,6 +6,7 @@ from typing import Protocol
 from pipeline.kafka.replay_reader import RangeReader
 from pipeline.ports import AssignmentListener, CommitResult
 from pipeline.records import Record, TopicPartition
+from pipeline.status import ClientStatus
 
 
 class Progress(Protocol):
@@ -33,6 +34,8 @@ class ReplaySource:
 
     `share` is the part of the workspace's requests that the replay may use, between 0 and 1.
     """
+
+    client = ClientStatus()
 
     def __init__(self, reader: RangeReader, progress: Progress, share: float = 1.0) -> None:
         self._reader = reader

@@ -23,6 +23,7 @@ from pipeline.kafka.settings import client_configuration, without_secrets
 from pipeline.kafka.topics import known_topics, partitions_read, require_topics, topic_missing
 from pipeline.ports import AssignmentListener, CommitResult
 from pipeline.records import Record, TopicPartition
+from pipeline.status import ClientStatus
 
 _log = structlog.get_logger(__name__)
 
@@ -32,9 +33,14 @@ _ASK_S = 0.2
 
 
 class KafkaSource:
-    """See `Source`. `skipped` counts records that an `out_of_range` policy passed over."""
+    """See `Source`. `passed_over` counts records that are gone before they were read, or left by `out_of_range`."""
 
-    def __init__(self, options: KafkaOptions, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        options: KafkaOptions,
+        monotonic: Callable[[], float] = time.monotonic,
+        passed_over: Counter[TopicPartition] | None = None,
+    ) -> None:
         self._options = options
         self._monotonic = monotonic
         self._callbacks = Callbacks()
@@ -47,12 +53,12 @@ class KafkaSource:
         self._partition_total = 0
         self._broken: ClientBrokenError | None = None
         self._reader = MessageReader()
-        self.skipped: Counter[TopicPartition] = Counter()
+        self.passed_over = Counter() if passed_over is None else passed_over
 
     @property
-    def statistics(self) -> Mapping[str, Any]:
-        """The client's latest statistics, as librdkafka's STATISTICS.md describes them; empty at first."""
-        return self._connection.statistics
+    def client(self) -> ClientStatus:
+        """See `Source.client`."""
+        return self._connection.client
 
     @property
     def share(self) -> float:
@@ -78,7 +84,7 @@ class KafkaSource:
             consumer,
             self._options,
             self._partitions,
-            skipped=self.skipped,
+            passed_over=self.passed_over,
             known=self._known_at_start,
             monotonic=self._monotonic,
         )

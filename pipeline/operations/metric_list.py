@@ -21,6 +21,11 @@ COUNTERS = (
         _PARTITION,
     ),
     Metric(
+        "cio_pipeline_records_passed_over",
+        "Records that were gone before they were read, or that kafka.out_of_range leaves behind.",
+        _PARTITION,
+    ),
+    Metric(
         "cio_pipeline_records_skipped", "Records without a call: unmatched, or dropped by a rule.", ("cause",)
     ),
     Metric(
@@ -77,6 +82,18 @@ GAUGES = (
     Metric(
         "cio_pipeline_requests_per_second_limit",
         "How many requests a second this process may make at present.",
+    ),
+    Metric(
+        "cio_pipeline_client_queued_records", "Records that the Kafka client has fetched and nobody has read."
+    ),
+    Metric("cio_pipeline_client_queued_bytes", "Bytes of these."),
+    Metric("cio_pipeline_client_brokers_up", "Brokers that the Kafka client is connected to."),
+    Metric(
+        "cio_pipeline_client_throttled_seconds", "The longest wait that a broker's quota has just asked for."
+    ),
+    Metric(
+        "cio_pipeline_client_coordinator_seconds",
+        "Mean round trip to the group's coordinator, heartbeats mostly.",
     ),
     Metric("cio_pipeline_partition_lag_records", "Records of the partition not settled yet.", _PARTITION),
     Metric(

@@ -80,6 +80,9 @@ def _counted(tally: Tally) -> dict[str, list[Sample]]:
     return {
         "cio_pipeline_records": _by_partition(tally.records),
         "cio_pipeline_records_settled": _by_partition(tally.settled),
+        "cio_pipeline_records_passed_over": _by_partition(
+            {**dict.fromkeys(dict(tally.records), 0), **tally.passed_over}
+        ),
         "cio_pipeline_records_skipped": _by_text(tally.skipped, ("unmatched", "dropped")),
         "cio_pipeline_records_unmatched": _by_text(tally.unmatched, (UNKNOWN,)),
         "cio_pipeline_calls": _by_member(CallKind, tally.calls),
@@ -113,7 +116,7 @@ def _measured(tally: Tally) -> dict[str, list[tuple[tuple[str, ...], Histogram]]
 
 
 def _gauged(status: EngineStatus) -> dict[str, list[Sample]]:
-    partitions = status.partitions
+    partitions, client = status.partitions, status.client
     return {
         "cio_pipeline_build_info": [((__version__,), 1)],
         "cio_pipeline_ready": [((), status.ready)],
@@ -126,6 +129,11 @@ def _gauged(status: EngineStatus) -> dict[str, list[Sample]]:
         "cio_pipeline_requests_in_flight": [((), status.batches_in_flight)],
         "cio_pipeline_requests_in_flight_limit": [((), status.requests_in_flight_limit)],
         "cio_pipeline_requests_per_second_limit": [((), status.requests_per_second_limit)],
+        "cio_pipeline_client_queued_records": [((), client.queued_records)],
+        "cio_pipeline_client_queued_bytes": [((), client.queued_bytes)],
+        "cio_pipeline_client_brokers_up": [((), client.brokers_up)],
+        "cio_pipeline_client_throttled_seconds": [((), client.throttled_seconds)],
+        "cio_pipeline_client_coordinator_seconds": [((), client.coordinator_seconds)],
         "cio_pipeline_partition_lag_records": _known((p.topic_partition, p.lag) for p in partitions),
         "cio_pipeline_partition_lag_seconds": _known((p.topic_partition, p.lag_seconds) for p in partitions),
         "cio_pipeline_partition_retention_left_seconds": _known(

@@ -7,6 +7,7 @@ from pipeline.people.learning import Learner
 from pipeline.people.register import Register
 from pipeline.ports import AssignmentListener, CommitResult, Source
 from pipeline.records import Record, TopicPartition
+from pipeline.status import ClientStatus
 
 
 class LearningSource:
@@ -64,6 +65,11 @@ class LearningSource:
     def end_offsets(self) -> Mapping[TopicPartition, int]:
         """See `Source.end_offsets`."""
         return self._source.end_offsets()
+
+    @property
+    def client(self) -> ClientStatus:
+        """See `Source.client`."""
+        return self._source.client
 
     @property
     def share(self) -> float:

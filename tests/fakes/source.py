@@ -9,6 +9,7 @@ from typing import Literal
 from pipeline.errors import PipelineError, RemoteRefusedError
 from pipeline.ports import AssignmentListener, CommitResult
 from pipeline.records import Record, TopicPartition
+from pipeline.status import ClientStatus
 from tests.fakes.kafka_log import FakeLog
 
 
@@ -119,6 +120,11 @@ class FakeSource:
     def end_offsets(self) -> Mapping[TopicPartition, int]:
         """See `Source.end_offsets`."""
         return {p: self._log.partitions[p].high for p in self._fetch}
+
+    @property
+    def client(self) -> ClientStatus:
+        """See `Source.client`."""
+        return ClientStatus()
 
     @property
     def share(self) -> float:

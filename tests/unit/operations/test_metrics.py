@@ -10,7 +10,7 @@ from pipeline.measures import DeliveryMeasures
 from pipeline.operations.metric_list import COUNTERS, GAUGES, HISTOGRAMS
 from pipeline.operations.metrics import Metrics
 from pipeline.records import TopicPartition
-from pipeline.status import EngineStatus, PartitionStatus
+from pipeline.status import ClientStatus, EngineStatus, PartitionStatus
 from pipeline.tally import Tally
 
 SHOP = TopicPartition("shop", 3)
@@ -29,6 +29,7 @@ def measured() -> DeliveryMeasures:
 def busy_tally() -> Tally:
     return Tally(
         records=Counter({SHOP: 10}),
+        passed_over=Counter({SHOP: 6}),
         skipped=Counter({"unmatched": 1}),
         calls=Counter({CallKind.TRACK: 8}),
         delivered=Counter({CallKind.TRACK: 7}),
@@ -66,6 +67,7 @@ def busy_status() -> EngineStatus:
         paused=True,
         requests_per_second_limit=120.5,
         requests_in_flight_limit=6,
+        client=ClientStatus(40, 4_000, 3, 0.5, 0.02),
     )
 
 
@@ -97,6 +99,12 @@ def test_each_value_is_the_one_that_was_counted() -> None:
     partition = (("partition", "3"), ("topic", "shop"))
     assert values["cio_pipeline_records_total", partition] == 10
     assert values["cio_pipeline_records_settled_total", partition] == 9
+    assert values["cio_pipeline_records_passed_over_total", partition] == 6
+    assert values["cio_pipeline_client_queued_records", ()] == 40
+    assert values["cio_pipeline_client_queued_bytes", ()] == 4_000
+    assert values["cio_pipeline_client_brokers_up", ()] == 3
+    assert values["cio_pipeline_client_throttled_seconds", ()] == 0.5
+    assert values["cio_pipeline_client_coordinator_seconds", ()] == 0.02
     assert values["cio_pipeline_records_skipped_total", (("cause", "unmatched"),)] == 1
     assert values["cio_pipeline_calls_total", (("kind", "track"),)] == 8
     assert values["cio_pipeline_calls_delivered_total", (("kind", "track"),)] == 7
