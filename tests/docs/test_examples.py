@@ -45,7 +45,7 @@ def commands() -> list[Any]:
     found: dict[str, str] = {}
     for page in PAGES:
         text = page.read_text("utf-8")
-        for block in re.findall(r"^```(?:sh)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for block in re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
             found.update((line, page.name) for line in block.splitlines() if line.startswith("cio-pipeline "))
         found.update((line, page.name) for line in re.findall(r"`(cio-pipeline [^`]+)`", text))
     return [pytest.param(line, id=f"{name}: {line[:60]}") for line, name in found.items()]

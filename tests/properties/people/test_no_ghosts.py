@@ -119,7 +119,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=80 if os.environ.get("CIO_TEST") == "all" else 8, deadline=None)
+@settings(max_examples=80 if os.environ.get("CIO_TEST") == "all" else 5, deadline=None)
 @given(steps, st.sampled_from([Unidentified.DEAD_LETTER, Unidentified.HOLD_UNTIL_IDENTIFIED]))
 def test_no_event_makes_a_profile_and_each_is_delivered_or_a_dead_letter(
     steps: list[tuple[str, str]], policy: Unidentified
