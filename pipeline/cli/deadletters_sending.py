@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from pipeline.cli.deadletters_store import Stored
 from pipeline.clock import SystemClock
 from pipeline.config import Settings
-from pipeline.deadletters.append import exclusive
 from pipeline.deadletters.archive import Archive
 from pipeline.deadletters.erased import LaterErasures, may_erase
+from pipeline.deadletters.exclusive import exclusive
 from pipeline.deadletters.plan import Course, PlannedRecord, Translate, plan, translated
 from pipeline.deadletters.redrive import Progress, Redrive
 from pipeline.deadletters.unresolved import Unresolved

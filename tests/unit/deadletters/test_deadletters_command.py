@@ -11,7 +11,7 @@ import yaml
 
 from pipeline.calls import CallKind, Reason
 from pipeline.cli.entry import run_command_line
-from pipeline.deadletters.append import exclusive
+from pipeline.deadletters.exclusive import exclusive
 from tests.unit.deadletters.letters_made import ORDER, SEEN_MS, letter, record, write
 
 Run = Callable[..., str]
