@@ -12,11 +12,11 @@ playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is no
 
 def executable() -> str:
     """Return where the browser is; skip the test where there is none."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        found = shutil.which(name)
-        if found is not None:
-            return found
-    missing("there is no Chromium")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        missing("there is no Chromium")
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -112,6 +112,7 @@ def test_live_says_what_holds_and_shows_numbers_charts_and_failures(open_page: O
     shoot(page, "admin-live-held")
 
 
+@pytest.mark.full
 def test_hostile_text_is_shown_and_not_run(open_page: Open) -> None:
     page = open_page()
     page.locator(".state").wait_for()
@@ -142,6 +143,7 @@ def test_without_the_token_there_is_only_a_form_and_with_it_the_page(open_page: 
     page.get_by_label("Token").wait_for()
 
 
+@pytest.mark.full
 def test_rules_are_tried_out_as_they_are_written(open_page: Open) -> None:
     page = open_page("playground")
     page.get_by_text("9 passed").wait_for()
@@ -292,6 +294,7 @@ def test_a_browser_that_was_led_here_by_a_rebound_name_sees_nothing(
     browser.close()
 
 
+@pytest.mark.full
 def test_nobody_puts_the_page_in_a_frame(chromium: "Browser", servers: dict[str, str]) -> None:
     page = chromium.new_page()
     with page.expect_console_message(lambda message: "frame-ancestors" in message.text):
