@@ -108,7 +108,15 @@ def _receipts(settings: Settings) -> Iterator[Finding]:
 
 
 def _people(settings: Settings) -> Iterator[Finding]:
-    """What is held is open, and must leave room for what is not."""
+    """What is held is open, and must leave room for what is not; and a partition that waits for it is not stalled."""
+    if settings.people.hold_seconds >= settings.kafka.stalled_after_seconds:
+        yield (
+            ("people", "hold_seconds"),
+            (
+                "'hold_seconds' must be less than 'kafka.stalled_after_seconds'"
+                f" ({settings.kafka.stalled_after_seconds:g})"
+            ),
+        )
     most = settings.delivery.max_open_records // 2
     if settings.people.unidentified == "hold_until_identified" and settings.people.hold_max_calls > most:
         yield (

@@ -27,8 +27,8 @@ class PeopleSettings(Section):
     hold_seconds: Annotated[
         Seconds,
         Field(
-            description="How long `hold_until_identified` holds a call before it becomes a dead letter. What is held is"
-            " not committed."
+            description="How long `hold_until_identified` holds a call before it becomes a dead letter; less than"
+            " `kafka.stalled_after_seconds`. What is held is not committed."
         ),
     ] = 60.0
     hold_max_calls: Annotated[

@@ -137,7 +137,7 @@ def test_held_events_arrive_behind_their_identify_also_when_the_holder_is_killed
 ) -> None:
     with SandboxProcess() as sandbox:
         topic = Topic(
-            embedded_broker, sandbox, tmp_path, unidentified="hold_until_identified", hold_seconds=3600
+            embedded_broker, sandbox, tmp_path, unidentified="hold_until_identified", hold_seconds=250
         )
         topic.write(*(event(person, f"early {person}") for person in range(PEOPLE)))
         with PipelineProcess(topic.configuration) as pipeline:
