@@ -34,9 +34,13 @@ KIND_NAMES = {
 
 @dataclass(slots=True, eq=False)
 class Arrival:
-    """One operation as it arrived. `person` is how it named whom it is about, `at` Unix time."""
+    """One operation as it arrived. `person` is how it named whom it is about, `at` Unix time.
+
+    `request` numbers the request that brought it; what a file kept from an earlier run has 0.
+    """
 
     number: int
+    request: int
     at: float
     kind: str
     person: str
@@ -82,6 +86,7 @@ class Journal:
         kind = KIND_NAMES.get((operation["type"], action), action)
         arrival = Arrival(
             len(self.arrivals),
+            self.requests,
             at,
             kind,
             person,

@@ -1,13 +1,16 @@
 """The oracle sees every planted bug, and nothing where there is none."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from pipeline.delivery.lease import Lease
 from pipeline.delivery.open_record import OpenRecord
 from pipeline.engine import Engine
+from pipeline.ports import Source
 from pipeline.records import Record
+from pipeline.settlement import Settlement
 from tests.chaos.harness.stage import GroupMember, Parts, play
 
 
@@ -45,10 +48,22 @@ class LosesWhatNobodyAwaits(GroupMember):
 class AcknowledgesLate(Engine):
     """An answer that comes when the partition is long gone still commits its record."""
 
-    def _settle_call(self, opened: OpenRecord) -> None:
-        super()._settle_call(opened)
+    def __init__(self, **parts: Any) -> None:
+        super().__init__(**parts)
+        self._settlement = _SettlesLate(
+            flight=self._flight, dead_letters=self._dead_letters, tally=self._tally
+        )
+        self._settlement.source = self._source
+
+
+class _SettlesLate(Settlement):
+    source: Source
+
+    def _settle_call(self, opened: OpenRecord) -> bool:
+        accepted = super()._settle_call(opened)
         if not opened.partition.alive:
-            self._source.commit({opened.record.topic_partition: opened.record.offset + 1})
+            self.source.commit({opened.record.topic_partition: opened.record.offset + 1})
+        return accepted
 
 
 class AlwaysHolds(Lease):
@@ -73,7 +88,7 @@ def test_the_accounting_closes_where_no_bug_is_planted() -> None:
         (Parts(source=DropsABatch), "lost"),
         (Parts(source=LosesWhatNobodyAwaits), "lost"),
         (Parts(engine=AcknowledgesLate), "committed before it arrived"),
-        (Parts(lease=AlwaysHolds), "people whose older calls came late"),
+        (Parts(lease=AlwaysHolds), "requests that came late"),
     ],
 )
 def test_a_planted_bug_is_found(parts: Parts, symptom: str) -> None:

@@ -23,7 +23,7 @@ def figures(
             f"sent again {report.sent_again:,} of {report.calls:,} calls",
             f"longest stall {longest_stall_s:.1f} s",
             f"order violations {len(report.out_of_order)}",
-            f"people whose older calls came late {len(report.late_people)}",
+            f"requests that came late {len(report.late_requests)}",
             f"destroyed people that differ {len(report.differing_destroyed)}",
         ]
     )

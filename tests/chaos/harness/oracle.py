@@ -54,10 +54,11 @@ class Look(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What happened. Only `sent_again`, `late_people` and `differing_destroyed` may be other than nothing.
+    """What happened. Only `sent_again`, `late_requests` and `differing_destroyed` may be other than nothing.
 
-    `late_people`: an older call arrived among newer ones, as when two workers send for one person. What was on the
-    wire when its sender was killed can do that, a worker that sends without right does it often.
+    `late_requests`: an older call arrived among newer ones, as when two workers send for one person. A request that was
+    on the wire when its sender was killed or frozen can do that, for everybody in it; a worker that sends without right
+    does it again and again.
     """
 
     records: int
@@ -66,7 +67,7 @@ class Report:
     invented: tuple[str, ...]
     counted_twice: int
     out_of_order: tuple[str, ...]
-    late_people: tuple[str, ...]
+    late_requests: tuple[str, ...]
     committed_early: tuple[str, ...]
     differing: tuple[str, ...]
     differing_destroyed: tuple[str, ...]
@@ -81,7 +82,7 @@ class Report:
             "out of order": self.out_of_order,
             "committed before it arrived": self.committed_early,
             "people that differ": self.differing,
-            "people whose older calls came late": self.late_people[late_allowed:],
+            "requests that came late": self.late_requests[late_allowed:],
         }
         problems = [f"{what}: {len(those)}, such as {those[:3]}" for what, those in found.items() if those]
         problems += [f"counted twice: {self.counted_twice}"] * bool(self.counted_twice)
@@ -103,7 +104,10 @@ def judge(
     """Compare what happened with what a naive reader of the records expects. The records have no gaps."""
     expected = expectations(records)
     wanted = {person: list(dict.fromkeys(keys)) for person, keys in expected.calls_of.items()}
-    arrivals = [_call(arrival) for arrival in receiver.arrivals()]
+    arrivals, requests = [], []
+    for arrival in receiver.arrivals():
+        arrivals.append(_call(arrival))
+        requests.append(arrival["request"])
     first = {call: number for number, call in reversed(list(enumerate(arrivals)))}
     counted, dead = set(receiver.event_ids()), set(dead_letters)
     wanted_dead = set(expected.dead_letters.items())
@@ -119,7 +123,13 @@ def judge(
         out_of_order=_texts(
             person for person, keys in wanted.items() if _is_out_of_order(person, keys, first)
         ),
-        late_people=_texts(_late_people(wanted, arrivals) - repeated),
+        late_requests=_texts(
+            {
+                requests[number]
+                for number in _late(wanted, arrivals)
+                if arrivals[number].person not in repeated
+            }
+        ),
         committed_early=tuple(_committed_early(records, first, looks)),
         differing=_texts(differing - expected.destroyed),
         differing_destroyed=_texts(differing & expected.destroyed),
@@ -146,20 +156,23 @@ def _is_out_of_order(person: str, keys: Sequence[tuple[str, str]], first: Mappin
     return numbers != sorted(numbers)
 
 
-def _late_people(wanted: Mapping[str, Sequence[tuple[str, str]]], arrivals: Iterable[PersonCall]) -> set[str]:
-    """Return the people for whom more than one seems to have sent.
+def _late(wanted: Mapping[str, Sequence[tuple[str, str]]], arrivals: Sequence[PersonCall]) -> Iterator[int]:
+    """Yield the numbers of the arrivals with which another sender seems to have come between.
 
-    One sender may begin again further back, but then it goes on call by call, to the end.
+    One sender may begin again further back, but then it goes on call by call, to the end. Where that breaks, it is the
+    one that went back and did not go on that came between, else the one that is ahead.
     """
     place_of = {PersonCall(person, key): n for person, keys in wanted.items() for n, key in enumerate(keys)}
-    last: dict[str, int] = {}
-    late = set()
-    for call in arrivals:
+    last: dict[str, tuple[int, int, bool]] = {}  # place, number, whether it went back
+    for number, call in enumerate(arrivals):
         place = place_of.get(call, 0)
-        if place > last.get(call.person, -1) + 1:
-            late.add(call.person)
-        last[call.person] = place
-    return late | {person for person, place in last.items() if place != len(wanted.get(person, ())) - 1}
+        before, its_number, went_back = last.get(call.person, (-1, number, False))
+        if place > before + 1:
+            yield its_number if went_back else number
+        last[call.person] = (place, number, place <= before)
+    for person, (place, number, _) in last.items():
+        if place != len(wanted.get(person, ())) - 1:
+            yield number
 
 
 def _committed_early(
