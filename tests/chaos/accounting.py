@@ -1,6 +1,7 @@
 """The accounting when calls were refused: each call is counted once at the receiver or is in the dead letters."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,7 +86,23 @@ def check_accounting(
         _first_arrivals(_arrivals(sandbox), set_aside),
     )
     for person, keys in wanted.items():
-        assert arrived.get(person) == keys, f"{person}: calls are missing or out of order"
+        found = arrived.get(person, [])
+        assert found == keys, f"{person}: calls are missing or out of order: {_difference(keys, found)}"
+
+
+def _difference(wanted: list[CallKey], arrived: list[CallKey]) -> str:
+    """Say what never arrived, what nobody wanted, and where the order breaks first."""
+    places = {key: place for place, key in enumerate(wanted)}
+    order = [places[key] for key in arrived if key in places]
+    breaks = next((pair for pair in pairwise(order) if pair[0] > pair[1]), None)
+    missing = [key for key in wanted if key not in set(arrived)]
+    unwanted = [key for key in arrived if key not in places]
+    told = (
+        ""
+        if breaks is None
+        else f"; {wanted[breaks[1]]} (call {breaks[1]}) after {wanted[breaks[0]]} ({breaks[0]})"
+    )
+    return f"missing {missing}, unwanted {unwanted}, {len(wanted)} wanted{told}"
 
 
 def _first_arrivals(calls: Iterable[PersonCall], set_aside: set[PersonCall]) -> dict[str, list[CallKey]]:

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Message, TopicPartition
 
 from tests.chaos.test_dead_letters import BROKEN_ORDER, FAILED_ORDERS, ORDER, Reading
+from tests.kafka.reading import header_list, messages_of
 from tests.servers.apache_kafka import ApacheKafka
 from tests.servers.dead_letter_stage import START_MS, Stage
-from tests.servers.pipeline import wait_until
 from tests.servers.sandbox import SandboxThread
 
 TOPIC, LETTERS = "overflowing-orders", "overflowing-letters"
@@ -36,21 +35,6 @@ def large(number: int) -> dict[str, Any]:
     return order(number, os.urandom(LARGE_BYTES // 2).hex())
 
 
-def messages_of(kafka: ApacheKafka, topic: str) -> list[Message]:
-    ends = kafka.end_offsets(topic)
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": "reader", "log_level": 0})
-    consumer.assign([TopicPartition(topic, partition.partition, 0) for partition in ends])
-    found: list[Message] = []
-
-    def is_read() -> bool:
-        found.extend(message for message in consumer.consume(100, 0.2) if message.error() is None)
-        return len(found) >= sum(ends.values())
-
-    wait_until(is_read, f"{topic} read")
-    consumer.close()
-    return found
-
-
 @pytest.fixture
 def sandbox() -> Iterator[SandboxThread]:
     with SandboxThread() as sandbox:
@@ -70,8 +54,8 @@ def test_what_is_too_large_for_the_topic_is_a_dead_letter_like_any_other(
     stage.run()
 
     sizes = {
-        dict(message.headers() or [])["cio.offset"]: len(message.value() or b"")
-        for message in messages_of(apache_kafka, LETTERS)
+        dict(header_list(message))["cio.offset"]: len(message.value() or b"")
+        for message in messages_of(apache_kafka.bootstrap_servers, LETTERS)
     }
     assert {offset for offset, size in sizes.items() if size == 0} == {b"1", b"3"}, "pointers hold no value"
     overflow = [json.loads(line) for line in stage.letters.read_bytes().splitlines()]
