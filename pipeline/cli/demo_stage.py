@@ -130,7 +130,7 @@ class Stage:
         self._console.print(
             f"Kafka      {self.bootstrap_servers} (topic {self.topic}, group {self._group})\n"
             f"Sandbox    {self._sandbox.base_url}/_sandbox/counts\n"
-            f"Pipeline   http://{self._pipeline.admin_address}/metrics\n"
+            f"Page       http://{self._pipeline.admin_address}/\n"
             f"Rules      {presets_folder() / 'demo.yaml'}\n"
             f"Failures   {self._folder / 'dead-letters.jsonl'}\n"
             "Ctrl-C ends it."

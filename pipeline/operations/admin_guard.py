@@ -54,7 +54,8 @@ class Guard:
         await answer(scope, receive, send_with_headers)
 
     def _refusal(self, request: Request) -> Response | None:
-        access, path = self._access, request.url.path
+        # Not `request.url`, which is made of the Host header: what that holds may look like a path.
+        access, path = self._access, request.scope["path"]
         if request.method not in _METHODS:
             return refusal(405, "method", "only GET, HEAD and POST are answered")
         is_open = access.is_open(path)

@@ -51,7 +51,8 @@ class History:
 
     async def _look_on(self) -> None:
         while True:
-            await to_thread.run_sync(self.look)
+            with suppress(Exception):  # what cannot be told now is a gap in the charts
+                await to_thread.run_sync(self.look)
             await asyncio.sleep(self._every_s)
 
 

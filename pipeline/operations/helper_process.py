@@ -113,7 +113,7 @@ class HelperProcess:
                 self._end(self._process)
             self._rest = b""
             self._process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-m", self._module],
+                [sys.executable, "-P", "-m", self._module],  # -P: nothing of the current folder is imported
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -24,4 +24,4 @@ async def read_question(request: Request, model: type[Model]) -> Model | Respons
     try:
         return model.model_validate(orjson.loads(body))
     except (ValueError, ValidationError):
-        return refusal(400, "request", f"this is not what {request.url.path} takes; see docs/admin.md")
+        return refusal(400, "request", f"this is not what {request.scope['path']} takes; see docs/admin.md")

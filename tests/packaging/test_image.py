@@ -56,6 +56,13 @@ def test_every_preset_travels_in_the_wheel_and_passes_its_tests(installed: Path,
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_the_admin_page_travels_in_the_wheel_whole(installed: Path) -> None:
+    (packages,) = (installed / "lib").glob("python*/site-packages")
+    page = PROJECT / "pipeline/operations/web"
+    travelled = {file.name: file.read_bytes() for file in (packages / "pipeline/operations/web").iterdir()}
+    assert travelled == {file.name: file.read_bytes() for file in page.iterdir()}
+
+
 def test_nothing_that_builds_is_left_inside(installed: Path) -> None:
     names = {path.name for path in (installed / "bin").iterdir()}
     assert "pip" not in names

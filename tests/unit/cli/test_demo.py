@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import httpx
 
 from tests.servers.pipeline import wait_until
 
@@ -75,7 +78,8 @@ def test_it_stays_up_when_asked_and_tells_the_addresses(tmp_path: Path) -> None:
         wait_until(lambda: "Ctrl-C ends it" in (tmp_path / "err").read_text(), "the addresses shown", 60)
         text = (tmp_path / "err").read_text()
         assert "Kafka" in text
-        assert "/metrics" in text
+        (page,) = re.findall(r"Page\s+(http://\S+)", text)
+        assert "<title>cio-pipeline</title>" in httpx.get(page, trust_env=False).text
         assert process.poll() is None
     finally:
         process.send_signal(signal.SIGTERM)

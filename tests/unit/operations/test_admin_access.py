@@ -188,6 +188,13 @@ def test_every_answer_forbids_frames_foreign_scripts_sniffing_and_keeping(guarde
 
 
 @pytest.mark.parametrize(
+    "host", ["127.0.0.1/healthz?", "127.0.0.1/web/", "127.0.0.1/login#", "x@127.0.0.1/readyz;"]
+)
+def test_a_name_that_looks_like_an_open_path_opens_nothing(guarded: httpx.Client, host: str) -> None:
+    assert guarded.get("/api/status", headers={"Host": host}).status_code in {400, 401, 403}
+
+
+@pytest.mark.parametrize(
     "path", ["/web/../admin.py", "/web/%2e%2e/admin.py", "/web/index.html/../../admin.py"]
 )
 def test_only_the_pages_own_files_are_given(serve: Serve, path: str) -> None:

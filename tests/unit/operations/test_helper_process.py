@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Event, Thread
 
 import pytest
@@ -11,12 +12,13 @@ from pipeline.operations.helper_process import HelperBusyError, HelperDeadlineEr
 from tests.servers.pipeline import wait_until
 
 MODULE = "tests.servers.helper_child"
+HERE = {"PYTHONPATH": str(Path(__file__).parents[3])}
 LONG_S = 60.0
 
 
 @pytest.fixture
 def helper() -> Iterator[HelperProcess]:
-    process = HelperProcess(MODULE)
+    process = HelperProcess(MODULE, environment=HERE)
     yield process
     process.close()
 
@@ -91,7 +93,7 @@ def test_one_question_at_a_time(helper: HelperProcess) -> None:
 
 
 def test_a_process_that_nobody_asks_ends_by_itself_and_is_started_again() -> None:
-    helper = HelperProcess(MODULE, environment={"IDLE_S": "1"})
+    helper = HelperProcess(MODULE, environment={**HERE, "IDLE_S": "1"})
     first = ask(helper, "echo")["process"]
     process = helper._process
     assert process is not None
