@@ -212,6 +212,8 @@ def _run(arguments: ReplayArguments, stop: StopRequest) -> int:
             return ExitStatus.DONE
         console.print(summary_table(outcome))
         return _end(outcome.finished, session.name, arguments, stop)
+    if arguments.as_json:
+        click.echo(json.dumps({"name": session.name, "finished": True, "finished_ms": outcome.at_ms}))
     click.echo(f"The replay {session.name!r} is finished; --restart begins it again.", err=True)
     return ExitStatus.DONE
 

@@ -19,7 +19,7 @@ from pipeline.deadletters.masking import Mask
 from pipeline.decode.patience import patient
 from pipeline.errors import ConfigurationError, ExitStatus
 from pipeline.kafka.replay_lookup import TopicLookup
-from pipeline.kafka.replay_reader import read_ranges
+from pipeline.kafka.replay_reader import Ranges, read_ranges
 from pipeline.records import Record
 from pipeline.replay.bounds import parse_bounds, parse_duration_s
 from pipeline.replay.choices import Choices, people_of, rule_ids
@@ -50,7 +50,7 @@ def run_diff(arguments: ReplayArguments, stop: Callable[[], bool]) -> int:
         reading = Reading("mapping", plan.ranges)
         of_old, of_new = _filtered(arguments, before, after)
         with moving(console, reading.line):
-            for records in read_ranges(assembly.kafka_options(settings), plan.ranges, stop=stop):
+            for records in reading_of(settings, plan.ranges, stop):
                 for record in records:
                     difference.note(record, of_old(record), of_new(record))
                 reading.add(records)
@@ -72,6 +72,16 @@ def _filtered(
     )
     for translator in translators:
         yield patient(Sieve(translator.translate, choices, time.time()).translate)
+
+
+def reading_of(settings: Settings, ranges: Ranges, stop: Callable[[], bool]) -> Iterator[list[Record]]:
+    """Yield all records of the ranges, some at a time, until `stop` says so.
+
+    Raises:
+        PipelineError: the brokers cannot be reached for as long as the settings say, or refuse.
+    """
+    options = assembly.kafka_options(settings)
+    return read_ranges(options, ranges, give_up_s=settings.replay.give_up_seconds, stop=stop)
 
 
 def plan_of(arguments: ReplayArguments, settings: Settings) -> Plan:

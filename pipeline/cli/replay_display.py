@@ -14,7 +14,11 @@ DRAW_EVERY_S = 0.25
 
 @contextmanager
 def moving(
-    console: Console, line: Callable[[], str], drawing: Callable[[], RenderableType] | None = None
+    console: Console,
+    line: Callable[[], str],
+    drawing: Callable[[], RenderableType] | None = None,
+    *,
+    line_every_s: float = LINE_EVERY_S,
 ) -> Iterator[None]:
     """Show, for as long as the block lasts, what these return."""
     stopping = Event()
@@ -22,7 +26,7 @@ def moving(
     draw = drawing or line
 
     def show() -> None:
-        while not stopping.wait(LINE_EVERY_S if live is None else DRAW_EVERY_S):
+        while not stopping.wait(line_every_s if live is None else DRAW_EVERY_S):
             if live is None:
                 console.print(line(), highlight=False, soft_wrap=True)
             else:

@@ -73,7 +73,7 @@ def run_engine(
         )
         view = RunView(reader.ranges, reader.positions, tally, sieve.left_out)
         collect_seldom()
-        with moving(console, view.line, view.table):
+        with moving(console, view.line, view.drawing):
             engine.run(lambda: stop() or is_done())
     seconds = time.monotonic() - started
     return Summary.of(name, tally, sieve.left_out, finished=is_done(), seconds=seconds)

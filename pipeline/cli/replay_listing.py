@@ -1,7 +1,6 @@
 """`cio-pipeline replay list`."""
 
 import json
-import os
 import sys
 import time
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli import assembly
+from pipeline.cli.replay_settings import without_credentials
 from pipeline.config import load_settings
 from pipeline.kafka.replay_names import known_replays
 from pipeline.kafka.replay_progress import KeptReplay
@@ -27,7 +27,7 @@ def show_replays(path: Path, *, as_json: bool) -> None:
     Raises:
         PipelineError: the configuration is wrong, or the brokers do not answer.
     """
-    settings = load_settings(path, os.environ)
+    settings = without_credentials(lambda environment: load_settings(path, environment))
     rows = [_row(name, kept) for name, kept in known_replays(assembly.kafka_options(settings)).items()]
     if as_json:
         click.echo(json.dumps({"replays": rows}))

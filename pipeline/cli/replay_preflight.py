@@ -8,6 +8,7 @@ from pipeline.cli.replay_arguments import ReplayArguments
 from pipeline.cli.replay_request import sample_of
 from pipeline.config import Settings
 from pipeline.decode.patience import patient
+from pipeline.kafka.replay_progress import KeptReplay
 from pipeline.kafka.replay_ranges import ReplayRange
 from pipeline.records import Record, TopicPartition
 from pipeline.replay.bill import Bill, Survey
@@ -22,12 +23,16 @@ from pipeline.translation import Translator
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is to be done: ranges, where each stands, and what all partitions of the topic hold now."""
+    """What is to be done: ranges, where each stands, and what all partitions of the topic hold now.
+
+    `bounds` is a digest of what was asked for, `kept` what is kept under the name.
+    """
 
     ranges: Mapping[TopicPartition, ReplayRange]
     positions: Mapping[TopicPartition, int]
     held: Mapping[TopicPartition, tuple[int, int]]
     bounds: str
+    kept: KeptReplay | None = None
 
     @property
     def left(self) -> dict[TopicPartition, ReplayRange]:

@@ -17,6 +17,7 @@ from pipeline.cli.replay_preflight import Preflight, Work
 from pipeline.cli.replay_request import bounds_digest, choices_of, partitions_of, request_of, rules_of
 from pipeline.cli.replay_settings import topic_of
 from pipeline.config import Settings
+from pipeline.errors import ConfigurationError
 from pipeline.kafka.replay_lookup import TopicLookup
 from pipeline.kafka.replay_progress import Mark, ProgressStore, group_of
 from pipeline.kafka.replay_ranges import ReplayRange
@@ -102,6 +103,7 @@ class Session:
             if bill is not None:
                 check_campaigns(bill, self._choices)
             if store is not None:
+                self._check_still_free(store, work)
                 store.begin(self._mark(work), work.ranges, work.positions)
             return self._send(work, store, sieve)
 
@@ -122,7 +124,7 @@ class Session:
                 return decision
             if isinstance(decision, GoOn):
                 held = {name: lookup.watermarks(name) for name in names}
-                return Work(decision.ranges, decision.positions, held, decision.bounds)
+                return Work(decision.ranges, decision.positions, held, decision.bounds, kept)
             plan = make_plan(
                 lookup,
                 self._topic,
@@ -132,22 +134,40 @@ class Session:
                 slack_ms=None if slack is None else int(parse_duration_s(slack) * 1000),
             )
         starts = {name: each.start for name, each in plan.ranges.items()}
-        return Work(plan.ranges, starts, plan.held, bounds_digest(arguments, self._topic))
+        return Work(plan.ranges, starts, plan.held, bounds_digest(arguments, self._topic), kept)
+
+    def _check_still_free(self, store: ProgressStore, work: Work) -> None:
+        """Looking ahead may take long: let nobody be overtaken who has begun with the name meanwhile."""
+        if not self._arguments.take_over and store.load(tuple(work.held)) != work.kept:
+            raise ConfigurationError(
+                f"another process has begun to work on the replay {self.name!r} meanwhile; nothing was sent"
+            )
 
     def _show(self, work: Work) -> None:
-        self._console.print(f"Replay of {self._topic}", highlight=False)
+        self._console.print(
+            f"Replay of {self._topic}{self._told_name(work)}", highlight=False, soft_wrap=True
+        )
         self._console.print(plan_table(work.ranges, work.positions))
         if self._arguments.as_new is not None:
             self._console.print(AS_NEW_WARNING, style="yellow", highlight=False)
         if needs_guard(self._settings, self._rules):
             self._console.print(NO_GUARD_WARNING, style="yellow", highlight=False)
 
+    def _told_name(self, work: Work) -> str:
+        if self._arguments.is_trial:
+            return ""
+        if work.kept is None:
+            return f"; nothing is kept under the name {self.name!r}, so it begins"
+        goes_on = not self._arguments.restart
+        return f"; {self.name!r} {'goes on where it was' if goes_on else 'begins again'}"
+
     def _read(
         self, what: str, ranges: Mapping[TopicPartition, ReplayRange], note: Callable[[list[Record]], None]
     ) -> None:
         reading = Reading(what, ranges)
         with moving(self._console, reading.line):
-            for records in read_ranges(self._kafka, ranges, stop=self._stop):
+            give_up_s = self._settings.replay.give_up_seconds
+            for records in read_ranges(self._kafka, ranges, give_up_s=give_up_s, stop=self._stop):
                 note(records)
                 reading.add(records)
 

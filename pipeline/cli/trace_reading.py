@@ -11,7 +11,7 @@ from rich.console import Console
 from pipeline.cli import assembly
 from pipeline.cli.deadletters_store import open_stored
 from pipeline.cli.replay_arguments import ReplayArguments
-from pipeline.cli.replay_diff import plan_of
+from pipeline.cli.replay_diff import plan_of, reading_of
 from pipeline.cli.replay_display import moving
 from pipeline.cli.replay_settings import replay_settings
 from pipeline.config import Settings
@@ -20,7 +20,6 @@ from pipeline.deadletters.masking import Mask
 from pipeline.deadletters.unresolved import Unresolved, take_inventory
 from pipeline.decode.patience import patient
 from pipeline.errors import PipelineError
-from pipeline.kafka.replay_reader import read_ranges
 from pipeline.replay.trace import Answers, Traced, Tracer, person_key
 from pipeline.replay.views import Reading
 
@@ -47,7 +46,7 @@ def read_traces(
     reading, found = Reading("reading", ranges), []
     with assembly.open_translator(settings) as translator, moving(Console(stderr=True), reading.line):
         translate = patient(translator.translate)
-        for records in read_ranges(assembly.kafka_options(settings), ranges, stop=stop):
+        for records in reading_of(settings, ranges, stop):
             reading.add(records)
             for record in records:
                 traced = tracer.trace(record, translate(record))

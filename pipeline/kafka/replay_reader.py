@@ -18,13 +18,16 @@ from pipeline.kafka.replay_ranges import ReplayRange
 from pipeline.records import Record, TopicPartition
 
 GIVE_UP_S = 60.0
-"""How long the brokers may be out of reach before a replay ends; it can be continued."""
+"""How long the brokers may be out of reach before reading ends, where nobody says otherwise."""
 
 Ranges = Mapping[TopicPartition, ReplayRange]
 
 
 class RangeReader:
-    """Reads each range once, several partitions at a time, from `positions` where a range was begun before."""
+    """Reads each range once, several partitions at a time, from `positions` where a range was begun before.
+
+    `give_up_s` is how many seconds the brokers may be out of reach.
+    """
 
     def __init__(
         self,
@@ -147,14 +150,19 @@ class RangeReader:
 
 
 def read_ranges(
-    options: KafkaOptions, ranges: Ranges, *, stop: Callable[[], bool] = lambda: False, at_once: int = 1_000
+    options: KafkaOptions,
+    ranges: Ranges,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    at_once: int = 1_000,
+    give_up_s: float = GIVE_UP_S,
 ) -> Generator[list[Record]]:
     """Yield all records of the ranges, some at a time, until `stop` says so.
 
     Raises:
-        PipelineError: the brokers cannot be reached or refuse.
+        PipelineError: the brokers cannot be reached for `give_up_s` seconds, or refuse.
     """
-    with closing(RangeReader(options, ranges)) as reader:
+    with closing(RangeReader(options, ranges, give_up_s=give_up_s)) as reader:
         while not reader.exhausted and not stop():
             records = reader.poll(at_once, 0.1)
             if records:

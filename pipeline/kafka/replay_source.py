@@ -30,17 +30,15 @@ class Progress(Protocol):
 
 
 class ReplaySource:
-    """See `Source`. `exhausted` tells when everything has been handed out.
+    """See `Source`. `exhausted` tells when everything has been handed out."""
 
-    `share` is the part of the workspace's requests that the replay may use, between 0 and 1.
-    """
+    share = 1.0
 
     client = ClientStatus()
 
-    def __init__(self, reader: RangeReader, progress: Progress, share: float = 1.0) -> None:
+    def __init__(self, reader: RangeReader, progress: Progress) -> None:
         self._reader = reader
         self._progress = progress
-        self.share = share
         self._listener: AssignmentListener | None = None
 
     @property

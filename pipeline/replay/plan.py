@@ -35,11 +35,6 @@ class Plan:
     ranges: Mapping[TopicPartition, ReplayRange]
     held: Mapping[TopicPartition, tuple[int, int]]
 
-    @property
-    def offsets(self) -> int:
-        """Offsets in all ranges; there may be fewer records."""
-        return sum(each.end - each.start for each in self.ranges.values())
-
 
 def make_plan(
     lookup: Lookup,

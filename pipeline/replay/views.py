@@ -1,10 +1,12 @@
 """A replay for people: tables for a terminal, and lines of text where there is none."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.kafka.replay_ranges import ReplayRange
 from pipeline.records import Record, TopicPartition
@@ -78,10 +80,10 @@ def summary_table(summary: Summary) -> Table:
 class Reading:
     """How far reading some ranges is."""
 
-    def __init__(self, what: str, ranges: Ranges) -> None:
-        self._what = what
+    def __init__(self, what: str, ranges: Ranges, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._what, self._monotonic = what, monotonic
         self._offsets = sum(each.end - each.start for each in ranges.values())
-        self._started = time.monotonic()
+        self._started = monotonic()
         self.records = 0
 
     def add(self, records: Collection[Record]) -> None:
@@ -90,7 +92,7 @@ class Reading:
 
     def line(self) -> str:
         """Return a line of text."""
-        rate = self.records / max(time.monotonic() - self._started, 0.001)
+        rate = self.records / max(self._monotonic() - self._started, 0.001)
         return f"{self._what}: {self.records:,} records of {self._offsets:,} offsets, {rate:,.0f} a second"
 
 
@@ -103,11 +105,13 @@ class RunView:
         positions: Mapping[TopicPartition, int],
         tally: Tally,
         left_out: Mapping[LeftOut, int],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ranges, self._positions = ranges, positions
         self._tally, self._left_out = tally, left_out
         self._begun_with = self._left
-        self._started = time.monotonic()
+        self._monotonic, self._started = monotonic, monotonic()
 
     @property
     def _left(self) -> int:
@@ -117,7 +121,7 @@ class RunView:
     def line(self) -> str:
         """Return a line of text."""
         tally = self._tally
-        done, seconds = self._begun_with - self._left, time.monotonic() - self._started
+        done, seconds = self._begun_with - self._left, self._monotonic() - self._started
         rate = done / max(seconds, 0.001)
         eta = f"{self._left / rate:,.0f} s left" if rate > 0 else "no estimate yet"
         return (
@@ -126,17 +130,16 @@ class RunView:
             f" left out {sum(self._left_out.values()):,}, dead letters {tally.dead_letters.total():,}"
         )
 
-    def table(self) -> Table:
-        """Return a table with a row for each partition."""
+    def drawing(self) -> RenderableType:
+        """Return a table with a row for each partition, and the line."""
         table = _table("partition", "stands at", "to before", "done")
-        table.caption, table.caption_justify = self.line(), "left"
         positions = dict(self._positions)
         for name, each in sorted(self._ranges.items()):
             at = positions.get(name, each.start)
             table.add_row(
                 str(name), f"{at:,}", f"{each.end:,}", f"{(at - each.start) / (each.end - each.start):.0%}"
             )
-        return table
+        return Group(table, Text(self.line()))
 
 
 def _times(each: ReplayRange) -> str:

@@ -118,6 +118,7 @@ def test_a_finished_replay_says_so_and_sends_nothing_more(shop: Shop, name: str)
     again = shop.replay("--from", "earliest", "--name", name, *ALL)
     assert again.status == 0
     assert "is finished" in again.errors
+    assert again.document["finished"] is True
     assert shop.sandbox.counts()["calls"] == calls
 
 

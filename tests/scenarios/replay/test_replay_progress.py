@@ -1,5 +1,6 @@
 """Progress under a name: interruptions, owners, changed mappings, and brokers that forget or go away."""
 
+import io
 import signal
 import time
 import uuid
@@ -11,9 +12,15 @@ import pytest
 import yaml
 from confluent_kafka import Consumer, Producer
 from confluent_kafka import TopicPartition as KafkaPartition
+from rich.console import Console
 
+from pipeline.cli.assembly import open_translator
+from pipeline.cli.replay_arguments import ReplayArguments
+from pipeline.cli.replay_session import Session
+from pipeline.cli.replay_settings import replay_settings
 from pipeline.deadletters.archive import Archive
 from pipeline.deadletters.entry import DeadLetter
+from pipeline.errors import ConfigurationError
 from pipeline.kafka.replay_progress import Mark, to_metadata
 from pipeline.kafka.replay_ranges import ReplayRange
 from pipeline.replay.resume import this_process
@@ -114,6 +121,7 @@ def test_a_stopped_replay_goes_on_where_it_was_when_it_is_asked_for_in_the_same_
     interrupted.mapping.write_text(f"# a comment changes nothing\n{MAPPING}")
     done = interrupted.go_on("--from", "earliest")
     assert done.status == 0, done.errors
+    assert "goes on where it was" in done.errors
     assert done.document["finished"] is True
     assert done.document["records"] < RECORDS
     assert interrupted.sandbox.counts()["events_counted"] == RECORDS
@@ -139,6 +147,33 @@ def test_a_name_in_use_is_refused_until_it_is_taken_over(interrupted: Interrupte
     assert "is running: elsewhere/1/2 showed a sign of life" in refused.errors
     taken = interrupted.go_on("--from", "earliest", "--restart", "--take-over")
     assert taken.status == 0, taken.errors
+
+
+def test_who_begins_while_another_looks_ahead_is_not_overtaken(interrupted: Interrupted) -> None:
+    begun: list[int] = []
+
+    def another_begins() -> bool:
+        """Asked while the records are counted."""
+        if not begun:
+            interrupted.commit(mark("elsewhere/1/2"))
+            begun.append(1)
+        return False
+
+    arguments = ReplayArguments(path=interrupted.configuration, begin=("earliest",))
+    settings = replay_settings(arguments)
+    with open_translator(settings) as translator:
+        session = Session(arguments, settings, translator, another_begins, Console(file=io.StringIO()))
+        with pytest.raises(ConfigurationError, match="another process has begun to work"):
+            session.run()
+    assert begun
+    assert interrupted.arrived == 0
+
+
+def test_whether_it_begins_or_goes_on_is_said(interrupted: Interrupted) -> None:
+    first = interrupted.go_on("--from", "0:0", "--until", "0:3", "--partitions", "0")
+    assert f"nothing is kept under the name '{interrupted.topic}', so it begins" in first.errors
+    again = interrupted.go_on("--from", "0:0", "--until", "0:3", "--partitions", "0", "--restart")
+    assert f"'{interrupted.topic}' begins again" in again.errors
 
 
 def test_an_owner_without_a_heartbeat_is_gone(interrupted: Interrupted) -> None:
