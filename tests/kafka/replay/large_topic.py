@@ -116,9 +116,9 @@ def read_when_compacted(kafka: ApacheKafka, topic: str, count: int) -> list[Reco
         lengths.append(len(read_naively(kafka, topic)))
         return lengths[-1] == lengths[-2] < count * 0.92
 
-    wait_until(is_compacted, "the topic is compacted", 180, 1.0)
+    wait_until(is_compacted, "the topic is compacted", 900, 1.0)
     _alter(kafka, ResourceType.TOPIC, topic, "cleanup.policy", "delete")
-    wait_until(is_compacted, "the log cleaner has stopped", 60, 1.0)
+    wait_until(is_compacted, "the log cleaner has stopped", 300, 1.0)
     return read_naively(kafka, topic)
 
 
