@@ -1,5 +1,6 @@
 """The program as the image's build steps install it, shared by the tests of this folder."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -40,9 +41,24 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield target
 
 
+def arguments() -> dict[str, str]:
+    """Return the build's arguments. The extras, two thirds of what is installed, belong to the full suite."""
+    told = dict(argument.split("=", 1) for argument in BUILD.all("ARG"))
+    return told if os.environ.get("CIO_TEST") == "all" else told | {"EXTRAS": ""}
+
+
 def play(command: str, target: Path, context: Path) -> None:
-    here = command.replace("/opt/cio-pipeline", str(target)).replace(
-        "python -m venv", f"{interpreter()} -m venv"
+    here = (
+        command.replace("/opt/cio-pipeline", str(target))
+        .replace("python -m venv", f"{interpreter()} -m venv")
+        .replace("--no-cache-dir ", "")  # which changes nothing but the time it takes
     )
-    ran = subprocess.run(["sh", "-ec", here], cwd=context, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        ["sh", "-ec", here],
+        cwd=context,
+        env={**os.environ, **arguments()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"

@@ -3,6 +3,7 @@ only what the image's build would see, and the result is used as the image would
 """
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -69,6 +70,26 @@ def test_nothing_that_builds_is_left_inside(installed: Path) -> None:
     (packages,) = (installed / "lib").glob("python*/site-packages")
     inside = {path.name.partition("-")[0] for path in packages.iterdir()}
     assert not inside & {"pip", "hatchling", "pytest", "mypy", "ruff", "hypothesis"}
+
+
+@pytest.mark.full
+def test_the_page_tells_how_much_the_image_installs(installed: Path) -> None:
+    (told,) = re.findall(r"installs (\d+) MB", (PROJECT / "docs/operations.md").read_text("utf-8"))
+    files = [path for path in installed.rglob("*") if path.is_file() and not path.is_symlink()]
+    measured = sum(path.stat().st_size for path in files) / 1e6
+    assert abs(measured - int(told)) <= 0.1 * int(told), f"{measured:.0f} MB"
+
+
+@pytest.mark.full
+def test_what_an_extra_brings_works_without_what_built_it(installed: Path) -> None:
+    """protoc is one of the registry's tools, and its package asks for setuptools, which is not inside."""
+    python = installed / "bin/python"
+    for command in (["-m", "grpc_tools.protoc", "--version"], ["-c", "import fastavro, jsonschema_rs"]):
+        ran = subprocess.run([python, *command], capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+    imported = "import pipeline.operations.tracing_export"
+    ran = subprocess.run([python, "-c", imported], cwd="/", capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_the_versions_inside_are_the_tested_ones(installed: Path) -> None:
