@@ -65,9 +65,14 @@ RULES = {
         },
         {"name": "gone", "when": "type == 'gone'", "destroy": {}},
         {
+            "name": "farewell",
+            "when": "type == 'farewell'",
+            "calls": [{"destroy": {}}, {"track": {"name": "${name}"}}],
+        },
+        {
             "name": "merged",
             "when": "type == 'merged'",
-            "merge": {"secondary": {"id": "${loser}"}},
+            "merge": {"cio_id": "${cio_id}", "identity": ["cio_id", "id"], "secondary": {"id": "${loser}"}},
         },
     ],
 }

@@ -7,7 +7,7 @@ from typing import Literal
 from pipeline.calls import CallFailure, CallKind, CallSource, Identity, Reason
 from pipeline.decode import SchemaPending
 from pipeline.intake import Translator
-from pipeline.people.known import MAKING_KINDS, KnownPeople, can_be_a_ghost
+from pipeline.people.known import ENDING_KINDS, MAKING_KINDS, KnownPeople, can_be_a_ghost
 from pipeline.people.policies import Policies
 from pipeline.people.register import Known, name_of
 from pipeline.records import Record
@@ -100,9 +100,11 @@ class GhostGuard:
         """Return the policy that a call comes under, None when it may go without a look."""
         if source.kind is CallKind.IDENTIFY:
             return Unidentified.SEND
+        name = name_of(identity)
+        if source.kind in ENDING_KINDS:
+            told.names[name] = Known(identified=False, email=False)
         if source.kind not in MAKING_KINDS:
             return None
-        name = name_of(identity)
         known = told.names.get(name) or self._people.find(name)
         return None if self._is_identified(known) else self._policies.of(source.rule)
 

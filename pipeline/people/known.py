@@ -81,9 +81,9 @@ class KnownPeople:
     def take(self, operation: Operation) -> tuple[bytes, ...]:
         """Take note of a call that goes; return the names that are identified by it."""
         kind, identity = operation.source.kind, operation.identity
-        if not can_be_a_ghost(identity) or identity is None:
-            return ()
         self._take_end(kind, identity, operation.payload)
+        if identity is None or not can_be_a_ghost(identity):
+            return ()
         if kind is CallKind.IDENTIFY or (kind in MAKING_KINDS and self.find(name_of(identity)) is None):
             names = self.told(identity, kind, operation.payload)
             new = self.makes_profile(names)
@@ -120,20 +120,17 @@ class KnownPeople:
     def remember(self, call: Prepared) -> None:
         """Take note of a call that went long ago."""
         kind, identity = call.source.kind, call.identity
-        if identity is None or not can_be_a_ghost(identity):
-            return
-        if kind is CallKind.IDENTIFY:
+        self._take_end(kind, identity, call.payload)
+        if kind is CallKind.IDENTIFY and identity is not None and can_be_a_ghost(identity):
             names = self.told(identity, kind, call.payload)
             self._note(names, names.names)
-        else:
-            self._take_end(kind, identity, call.payload)
 
     def _note(self, names: Names, which: Iterable[bytes]) -> None:
         for name in which:
             person = None if name == names.names[0] else names.names[0]
             self._register.note(name, names.known, self._day(), person)
 
-    def _take_end(self, kind: CallKind, identity: Identity, payload: bytes) -> None:
+    def _take_end(self, kind: CallKind, identity: Identity | None, payload: bytes) -> None:
         """Forget whom a call ends, if it ends somebody."""
         ended = (
             identity if kind in ENDING_KINDS else secondary_of(payload) if kind is CallKind.MERGE else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.calls import CallKind, Reason
@@ -55,6 +55,7 @@ steps = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(steps, st.integers(1, 3))
 def test_people_end_up_the_same_with_and_without_the_memory(
     steps: list[tuple[str, str, str]], max_people: int

@@ -93,7 +93,16 @@ def test_an_address_that_an_identify_gave_names_the_person_too(tmp_path: Path) -
     assert stage.letters == [(Reason.NOT_IDENTIFIED, "ghost", 2)]
 
 
-@pytest.mark.parametrize("what", ["gone", "merged"])
+def test_an_event_behind_a_deletion_in_the_same_record_makes_no_ghost(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.event("profile")
+    stage.event("farewell", name="ghost")
+    stage.run_for()
+    assert stage.sent == [("identify", "u1"), ("destroy", "u1")]
+    assert stage.letters == [(Reason.NOT_IDENTIFIED, "ghost", 1)]
+
+
+@pytest.mark.parametrize("what", ["gone", "merged", "merged into a cio_id"])
 def test_who_was_deleted_or_merged_away_is_unknown_again_under_every_name(tmp_path: Path, what: str) -> None:
     stage = Stage(tmp_path)
     stage.event("profile", email="a@b.c")
@@ -101,7 +110,7 @@ def test_who_was_deleted_or_merged_away_is_unknown_again_under_every_name(tmp_pa
     if what == "gone":
         stage.event("gone")
     else:
-        stage.event("merged", "u2", loser="u1")
+        stage.event("merged", "u2", loser="u1", cio_id="a3000001" if what.endswith("cio_id") else None)
     stage.event("event", name="ghost")
     stage.event("event", None, by="a@b.c", name="ghost by address")
     stage.run_for()
