@@ -45,6 +45,9 @@ export function panels(status) {
   return [
     partitions(status.partitions),
     failures(status.counts ?? {}),
+    delivered(status.counts ?? {}),
+    unmatched(status.counts ?? {}),
+    kafka(status),
     mapping(status),
     status.workers ? workers(status.workers) : null,
   ];
@@ -82,6 +85,27 @@ function failures(counts) {
       : element("p", { class: "quiet" }, "No dead letters since the start."),
     element("p", { class: "hint" }, `Records without a call: ${skipped.join(", ") || "none"}.`),
   );
+}
+
+function delivered(counts) {
+  const rows = counted(counts.delivered);
+  return rows.length ? card("Delivered by kind", table(["kind", "calls", ""], bars(rows), ["calls"])) : null;
+}
+
+function unmatched(counts) {
+  const rows = counted(counts.unmatched);
+  return rows.length ? card("Records that no rule matched, by type", table(["type", "records", ""], bars(rows), ["records"])) : null;
+}
+
+function kafka({ client, counts }) {
+  if (!client) return null;
+  const told = {
+    "brokers that answer": count(client.brokers_up),
+    "records fetched ahead": `${count(client.queued_records)}, ${bytes(client.queued_bytes)}`,
+    "commits": counted(counts?.commits).map(([result, number]) => `${count(number)} ${words(result)}`).join(", ") || "none",
+    "rebalances": counted(counts?.rebalances).map(([what, number]) => `${count(number)} ${words(what)}`).join(", ") || "none",
+  };
+  return card("Kafka", element("dl", { class: "facts" }, Object.entries(told).map(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]).flat()));
 }
 
 function mapping(status) {

@@ -16,6 +16,7 @@ from pipeline.calls import CallKind, Reason
 from pipeline.cli.entry import run_command_line
 from pipeline.errors import ExitStatus
 from pipeline.operations.admin import AdminServer, PipelineMonitor
+from pipeline.operations.admin_access import Access, AdminToken
 from pipeline.operations.admin_application import admin_application
 from pipeline.records import TopicPartition
 from pipeline.status import EngineStatus, PartitionStatus
@@ -23,6 +24,7 @@ from pipeline.tally import Tally
 from tests.servers.embedded import EmbeddedBrokerProcess
 from tests.servers.ports import free_ports
 
+TOKEN = "a-token-that-is-long-enough"
 TALLY = Tally(
     records=Counter({TopicPartition("shop", 0): 1_200}),
     delivered=Counter({CallKind.TRACK: 1_100}),
@@ -187,6 +189,36 @@ def test_when_no_pipeline_runs_kafka_tells_how_far_the_group_is(
     assert ["status-shop", "0", "4", "5", "1", "60", "min", "-"] in [
         line.split() for line in output.splitlines()
     ]
+
+
+@pytest.fixture
+def guarded() -> Iterator[str]:
+    """A pipeline whose page asks for a token."""
+    monitor = PipelineMonitor(TALLY, lambda: STATUS)
+    server = AdminServer("127.0.0.1:0", admin_application(monitor, Access(token=AdminToken(lambda: TOKEN))))
+    server.start()
+    yield server.address
+    server.stop()
+
+
+def test_the_token_comes_from_the_configuration_or_with_an_address_from_the_environment(
+    guarded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_configuration(tmp_path, guarded)
+    path.write_text(path.read_text().replace("listen:", f"token: {TOKEN}, listen:"))
+    assert run_command_line(["status", "-c", str(path)]) == ExitStatus.DONE
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    monkeypatch.setenv("CIO_PIPELINE__ADMIN__TOKEN_FILE", str(tmp_path / "token"))
+    assert run_command_line(["status", "--admin", guarded]) == ExitStatus.DONE
+    assert TOKEN not in "".join(capsys.readouterr())
+
+
+def test_without_the_token_it_says_what_to_set(
+    guarded: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = run_command_line(["status", "-c", str(write_configuration(tmp_path, guarded))])
+    assert status == ExitStatus.USAGE
+    assert "asks for a token; set admin.token" in capsys.readouterr().err
 
 
 def test_another_program_at_the_address_is_told_apart(
