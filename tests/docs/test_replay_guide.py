@@ -87,8 +87,7 @@ def test_every_command_of_the_page_works_in_the_order_of_the_page(sandbox: Sandb
     assert Path("diff.html").read_text("utf-8").count("attributes.currency") == 1
 
 
-@pytest.mark.usefixtures("in_folder")
-def test_every_option_of_the_command_that_the_page_names_exists() -> None:
+def test_every_option_that_the_page_names_exists() -> None:
     named = set(re.findall(r"--[a-z][a-z-]+", PAGE.read_text("utf-8")))
-    known = set(re.findall(r"--[a-z][a-z-]+", run_command("replay", "--help").output))
-    assert named <= known
+    helps = [run_command(command, "--help").output for command in ("replay", "trace")]
+    assert named <= {option for text in helps for option in re.findall(r"--[a-z][a-z-]+", text)}
