@@ -4,8 +4,6 @@ import base64
 import os
 import pickle
 
-from starlette.types import ASGIApp
-
 from pipeline.cli.playground import read_files
 from pipeline.config import Settings
 from pipeline.config.fields import is_loopback
@@ -13,6 +11,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.mapping import MappingLimits
 from pipeline.operations.admin_access import Access, AdminToken
 from pipeline.operations.admin_application import Monitored, Part, admin_application
+from pipeline.operations.admin_guard import Guard
 from pipeline.operations.admin_letters import LettersPart
 from pipeline.operations.admin_person import PersonPart
 from pipeline.operations.admin_playground import PlaygroundPart
@@ -22,7 +21,7 @@ from pipeline.operations.playground import Ways
 DESK = "pipeline.cli.desk"
 
 
-def admin_page(settings: Settings, monitored: Monitored) -> ASGIApp:
+def admin_page(settings: Settings, monitored: Monitored) -> Guard:
     """Build the application.
 
     Raises:

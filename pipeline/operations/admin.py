@@ -8,9 +8,9 @@ from threading import Thread
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
 
 from pipeline.errors import ConfigurationError
+from pipeline.operations.admin_guard import Guard
 from pipeline.operations.latency import RecentLatency
 from pipeline.operations.mapping_state import MappingState
 from pipeline.operations.metrics import Metrics
@@ -48,12 +48,20 @@ class PipelineMonitor:
 class AdminServer:
     """Serves an application on one address until it is stopped."""
 
-    def __init__(self, listen: str, application: ASGIApp) -> None:
+    def __init__(self, listen: str, application: Guard) -> None:
         self.address = listen
         """The address it listens on; once it is started, with the real port where port 0 was asked for."""
+        self._application = application
         self._socket: socket.socket | None = None
         self._server = uvicorn.Server(
-            uvicorn.Config(application, log_config=None, access_log=False, lifespan="on", ws="none")
+            uvicorn.Config(
+                application,
+                log_config=None,
+                access_log=False,
+                lifespan="on",
+                ws="none",
+                timeout_graceful_shutdown=1,
+            )
         )
         self._thread = Thread(target=self._serve, name="admin", daemon=True)
 
@@ -69,9 +77,10 @@ class AdminServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop serving; connections that are open are closed."""
+        """Stop serving; connections that are open are closed, and what is worked on for them ends."""
         if self._socket is None:
             return
+        self._application.close()
         self._server.should_exit = True
         self._thread.join(STOP_WAIT_S)
         self._server.force_exit = True

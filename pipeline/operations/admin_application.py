@@ -9,7 +9,6 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
 
 from pipeline import __version__
 from pipeline.operations.admin_access import Access
@@ -46,7 +45,7 @@ class Part(Protocol):
 
 def admin_application(
     monitored: Monitored | None, access: Access | None = None, parts: Sequence[Part] = ()
-) -> ASGIApp:
+) -> Guard:
     """Return the application. Without anything monitored it shows the parts alone."""
     access = access or Access()
     routes: list[BaseRoute] = [*Pages(access).routes(), Route("/healthz", _health)]
@@ -63,10 +62,12 @@ def admin_application(
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with looking():
             yield
+
+    def close() -> None:
         for part in parts:
             part.close()
 
-    return Guard(Starlette(routes=routes, lifespan=lifespan), access)
+    return Guard(Starlette(routes=routes, lifespan=lifespan), access, close)
 
 
 def _monitoring(monitored: Monitored, history: History) -> list[BaseRoute]:
@@ -114,7 +115,7 @@ def _session(access: Access, parts: Sequence[Part], is_monitoring: bool) -> Call
     return show_session
 
 
-def _health(_request: Request) -> Response:
+async def _health(_request: Request) -> Response:  # in the loop: no busy thread keeps a probe waiting
     return PlainTextResponse("ok\n")
 
 

@@ -1,6 +1,6 @@
 """The gate before all that the admin server serves: requests are judged here, and answers get their headers."""
 
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from starlette.requests import Request
@@ -33,11 +33,12 @@ def refusal(status: int, code: str, text: str) -> JSONResponse:
 
 
 class Guard:
-    """Lets requests through to an application that `access` allows."""
+    """Lets requests through to an application that `access` allows. `close` releases what it holds."""
 
-    def __init__(self, application: ASGIApp, access: Access) -> None:
+    def __init__(self, application: ASGIApp, access: Access, close: Callable[[], None]) -> None:
         self._application = application
         self._access = access
+        self.close = close
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 from pipeline.errors import PipelineError
 
 IDLE_S = 120
+MOST_ANSWER_BYTES = 8_000_000
 _KEPT_VARIABLES = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 _STOP_S = 3.0
 
@@ -166,11 +167,19 @@ def serve(answer: Callable[[dict[str, Any]], Any], source: BinaryIO, idle_s: int
         if not line:
             return
         try:
-            say({"ok": answer(json.loads(line))})
+            say(_bounded({"ok": answer(json.loads(line))}))
         except PipelineError as error:
             say({"error": str(error)})
         except Exception as error:
             say({"error": f"this is a bug in cio-pipeline: {type(error).__name__}"})
+
+
+def _bounded(message: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer, or that it is more than anybody can look at: the parent holds it in memory."""
+    size = len(json.dumps(message))
+    if size > MOST_ANSWER_BYTES:
+        raise PipelineError(f"the answer has {size:,} bytes, and {MOST_ANSWER_BYTES:,} can be shown")
+    return message
 
 
 def say(message: Mapping[str, Any]) -> None:

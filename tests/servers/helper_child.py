@@ -24,6 +24,8 @@ def answer(question: dict[str, Any]) -> Any:
         case "count":
             for number in range(question["to"]):
                 say({"progress": {"at": number}})
+        case "much":
+            return "x" * question["bytes"]
         case "environment":
             return dict(os.environ)
     return {"process": os.getpid(), "echo": question}

@@ -48,7 +48,8 @@ class Live {
   }
 
   async refresh() {
-    if (document.hidden && this.points.length) return;
+    if (this.isAsking || (document.hidden && this.points.length)) return;
+    this.isAsking = true;
     const since = this.points.at(-1)?.time ?? 0;
     try {
       const [status, history] = await Promise.all([
@@ -61,6 +62,8 @@ class Live {
     } catch (error) {
       if (error.name === "AbortError") return;
       this.tell(error.status ? error.message : "The pipeline does not answer; what is shown here is old.");
+    } finally {
+      this.isAsking = false;
     }
   }
 

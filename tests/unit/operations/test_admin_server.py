@@ -7,18 +7,25 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
 from pipeline import __version__
 from pipeline.errors import ConfigurationError
 from pipeline.operations.admin import AdminServer, PipelineMonitor
 from pipeline.operations.admin_application import admin_application
+from pipeline.operations.helper_answers import answered
+from pipeline.operations.helper_process import HelperProcess
 from pipeline.records import TopicPartition
 from pipeline.status import EngineStatus, PartitionStatus
 from pipeline.tally import Tally
 from tests.servers.pipeline import wait_until
 
+PROJECT = Path(__file__).parents[3]
 READY = EngineStatus(
     ready=True, partitions=(PartitionStatus(TopicPartition("shop", 0), position=5, committed=4, end=9),)
 )
@@ -34,9 +41,9 @@ def served(status: EngineStatus = READY, tally: Tally | None = None) -> Iterator
         server.stop()
 
 
-def get(url: str) -> tuple[int, str, str]:
+def get(url: str, timeout_s: float = 10) -> tuple[int, str, str]:
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=timeout_s) as answer:
             return answer.status, answer.headers["content-type"], answer.read().decode()
     except urllib.error.HTTPError as answer:
         with answer:
@@ -130,3 +137,37 @@ def test_the_same_address_can_be_served_again_at_once() -> None:
     )
     again.start()
     again.stop()
+
+
+class Slow:
+    """A view that is asked for something that takes for ever."""
+
+    name = "slow"
+
+    def __init__(self) -> None:
+        self._helper = HelperProcess("tests.servers.helper_child", environment={"PYTHONPATH": str(PROJECT)})
+        self.begun = threading.Event()
+
+    def routes(self) -> list[BaseRoute]:
+        return [Route("/api/slow", self.ask)]
+
+    def ask(self, _: Request) -> Response:
+        self._helper.ask({"do": "echo"}, deadline_s=60)
+        self.begun.set()
+        return answered(self._helper, {"do": "sleep", "seconds": 600}, deadline_s=600)
+
+    def close(self) -> None:
+        self._helper.close()
+
+
+def test_stopping_ends_what_is_worked_on_and_whoever_asked_is_told() -> None:
+    slow = Slow()
+    server = AdminServer("127.0.0.1:0", admin_application(None, parts=[slow]))
+    server.start()
+    told: list[tuple[int, str, str]] = []
+    asking = threading.Thread(target=lambda: told.append(get(f"http://{server.address}/api/slow", 120)))
+    asking.start()
+    assert slow.begun.wait(60)
+    server.stop()
+    asking.join(60)
+    assert [status for status, _, _ in told] == [422]

@@ -68,6 +68,11 @@ def test_progress_is_told_in_order_before_the_answer(helper: HelperProcess) -> N
     assert told == list(range(200))
 
 
+def test_an_answer_that_is_too_large_to_look_at_is_told(helper: HelperProcess) -> None:
+    with pytest.raises(PipelineError, match="can be shown"):
+        ask(helper, "much", bytes=9_000_000)
+
+
 def test_it_does_not_get_the_environment(helper: HelperProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CIO_PIPELINE__CUSTOMERIO__API_KEY", "secret")
     assert "CIO_PIPELINE__CUSTOMERIO__API_KEY" not in ask(helper, "environment")
