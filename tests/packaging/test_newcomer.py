@@ -127,8 +127,8 @@ def is_ready(admin: str) -> bool:
         return False
 
 
-def is_settled(newcomer: Newcomer) -> bool:
-    answer = newcomer.types("cio-pipeline status --config shop/pipeline.yaml --json")
+def is_settled(newcomer: Newcomer, configuration: str = "shop/pipeline.yaml") -> bool:
+    answer = newcomer.types(f"cio-pipeline status --config {configuration} --json")
     lags = [partition["lag"] for partition in json.loads(answer.stdout)["partitions"]]
     return answer.returncode == 0 and lags == [0, 0]
 
@@ -174,8 +174,8 @@ def test_the_path_leads_to_a_first_delivered_event(newcomer: Newcomer, broker: E
     typed.append(run)
     wait_until(lambda: is_ready(admin), "readiness", newcomer)
     wait_until(lambda: is_settled(newcomer), "the end of the topic", newcomer)
+    assert "ready (cio-pipeline" in types("cio-pipeline status --config shop/pipeline.yaml")
     types("cio-pipeline check --config shop/pipeline.yaml")
-    assert "ready (cio-pipeline" in newcomer.types("cio-pipeline status --config shop/pipeline.yaml").stdout
 
     people = httpx.get(f"{base_url}/_sandbox/people", trust_env=False).json()
     assert [(person["id"], person["email"]) for person in people] == [("u1", "ada@example.com")]
@@ -186,6 +186,54 @@ def test_the_path_leads_to_a_first_delivered_event(newcomer: Newcomer, broker: E
     assert pipeline.wait(30) == ExitStatus.TERMINATED
     assert "Traceback" not in newcomer.said("run")
     assert typed == COMMANDS
+
+
+@pytest.mark.full
+def test_in_an_empty_folder_every_command_of_the_first_day_works(
+    newcomer: Newcomer, broker: EmbeddedBrokerProcess
+) -> None:
+    def types(command: str, status: int = 0) -> str:
+        answer = newcomer.types(command)
+        said = answer.stdout + answer.stderr
+        assert answer.returncode == status, f"{command}: {said}"
+        assert "Traceback" not in said
+        return said
+
+    assert list(newcomer.folder.iterdir()) == []
+    types("cio-pipeline --help")
+    types("cio-pipeline init")
+    assert "is missing" in types("cio-pipeline check", ExitStatus.FAILED), "what to fill in is said"
+    assert "0 failed" in types("cio-pipeline mapping test mappings/first.yaml")
+    story = json.loads(newcomer.types("cio-pipeline demo --events 500 --json").stdout)
+    assert (story["written"], story["unaccounted"]) == (500, 0)
+
+    newcomer.starts("cio-pipeline sandbox --listen 127.0.0.1:0 --json", "sandbox")
+    wait_until(lambda: "\n" in newcomer.said("sandbox"), "the sandbox", newcomer)
+    (port,) = free_ports(1)
+    newcomer.environment |= exported(COMMANDS, broker) | {
+        "CIO_PIPELINE__CUSTOMERIO__BASE_URL": json.loads(newcomer.said("sandbox"))["base_url"],
+        "CIO_PIPELINE__KAFKA__GROUP_ID": "first-day",
+        "CIO_PIPELINE__ADMIN__LISTEN": f"127.0.0.1:{port}",
+        "CIO_PIPELINE__DELIVERY__COMMIT_INTERVAL_SECONDS": "0.2",
+    }
+    types("cio-pipeline check")
+    pipeline = newcomer.starts("cio-pipeline run", "run")
+    wait_until(lambda: is_ready(f"127.0.0.1:{port}"), "readiness", newcomer)
+    wait_until(lambda: is_settled(newcomer, "pipeline.yaml"), "the end of the topic", newcomer)
+    assert "ready (cio-pipeline" in types("cio-pipeline status")
+    assert "2 dead letters" in types("cio-pipeline deadletters list")
+
+    page = httpx.get(f"http://127.0.0.1:{port}/", trust_env=False)
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    parts = re.findall(r'(?:src|href)="(/[^"]+\.(?:js|css|svg))"', page.text)
+    assert parts, "the page brings its own script and style"
+    for part in parts:
+        assert httpx.get(f"http://127.0.0.1:{port}{part}", trust_env=False).status_code == 200, part
+    assert "//" not in "".join(parts), "nothing comes from elsewhere"
+
+    pipeline.send_signal(signal.SIGINT)
+    assert pipeline.wait(30) == ExitStatus.INTERRUPTED
 
 
 def test_kubernetes_sees_a_process_that_starts_waits_for_its_broker_and_stops_in_time(
