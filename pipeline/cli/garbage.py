@@ -2,7 +2,7 @@
 
 import gc
 
-_SELDOM = (100_000, 20, 20)
+_SELDOM = (20_000, 20, 50)
 
 
 def collect_seldom() -> None:
