@@ -12,20 +12,16 @@ from rich.console import Console
 from pipeline.cli import assembly
 from pipeline.cli.replay_arguments import ReplayArguments
 from pipeline.cli.replay_display import moving
-from pipeline.cli.replay_request import partitions_of, rules_of
-from pipeline.cli.replay_settings import replay_settings, topic_of, with_mapping
-from pipeline.config import Settings
+from pipeline.cli.replay_reading import plan_of, records_of
+from pipeline.cli.replay_request import rules_of
+from pipeline.cli.replay_settings import replay_settings, with_mapping
 from pipeline.deadletters.masking import Mask
 from pipeline.decode.patience import patient
 from pipeline.errors import ConfigurationError, ExitStatus
-from pipeline.kafka.replay_lookup import TopicLookup
-from pipeline.kafka.replay_reader import Ranges, read_ranges
 from pipeline.records import Record
-from pipeline.replay.bounds import parse_bounds, parse_duration_s
 from pipeline.replay.choices import Choices, people_of, rule_ids
 from pipeline.replay.diff import Difference
 from pipeline.replay.diff_views import diff_page, diff_tables
-from pipeline.replay.plan import Plan, make_plan
 from pipeline.replay.sieve import Sieve
 from pipeline.replay.views import Reading, plan_table
 from pipeline.translation import Translation, Translator
@@ -50,7 +46,7 @@ def run_diff(arguments: ReplayArguments, stop: Callable[[], bool]) -> int:
         reading = Reading("mapping", plan.ranges)
         of_old, of_new = _filtered(arguments, before, after)
         with moving(console, reading.line):
-            for records in reading_of(settings, plan.ranges, stop):
+            for records in records_of(settings, plan.ranges, stop):
                 for record in records:
                     difference.note(record, of_old(record), of_new(record))
                 reading.add(records)
@@ -72,34 +68,6 @@ def _filtered(
     )
     for translator in translators:
         yield patient(Sieve(translator.translate, choices, time.time()).translate)
-
-
-def reading_of(settings: Settings, ranges: Ranges, stop: Callable[[], bool]) -> Iterator[list[Record]]:
-    """Yield all records of the ranges, some at a time, until `stop` says so.
-
-    Raises:
-        PipelineError: the brokers cannot be reached for as long as the settings say, or refuse.
-    """
-    options = assembly.kafka_options(settings)
-    return read_ranges(options, ranges, give_up_s=settings.replay.give_up_seconds, stop=stop)
-
-
-def plan_of(arguments: ReplayArguments, settings: Settings) -> Plan:
-    """Ask the brokers for the ranges that were asked for.
-
-    Raises:
-        PipelineError: there is nothing to read, or the brokers do not answer.
-    """
-    now = time.time()
-    with TopicLookup(assembly.kafka_options(settings)) as lookup:
-        return make_plan(
-            lookup,
-            topic_of(arguments, settings),
-            parse_bounds("--from", arguments.begin, now),
-            parse_bounds("--until", arguments.until, now),
-            partitions_of(arguments.partitions),
-            slack_ms=None if arguments.slack is None else int(parse_duration_s(arguments.slack) * 1000),
-        )
 
 
 def _print(arguments: ReplayArguments, difference: Difference, old: Path, new: Path) -> None:

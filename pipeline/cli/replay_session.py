@@ -14,22 +14,22 @@ from pipeline.cli.replay_arguments import ReplayArguments
 from pipeline.cli.replay_display import moving
 from pipeline.cli.replay_engine import run_engine
 from pipeline.cli.replay_preflight import Preflight, Work
-from pipeline.cli.replay_request import bounds_digest, choices_of, partitions_of, request_of, rules_of
+from pipeline.cli.replay_reading import planned, records_of
+from pipeline.cli.replay_request import bounds_digest, choices_of, request_of, rules_of
 from pipeline.cli.replay_settings import topic_of
 from pipeline.config import Settings
 from pipeline.errors import ConfigurationError
 from pipeline.kafka.replay_lookup import TopicLookup
 from pipeline.kafka.replay_progress import Mark, ProgressStore, group_of
 from pipeline.kafka.replay_ranges import ReplayRange
-from pipeline.kafka.replay_reader import RangeReader, read_ranges
+from pipeline.kafka.replay_reader import RangeReader
 from pipeline.records import Record, TopicPartition
 from pipeline.replay.bill import Bill
-from pipeline.replay.bounds import parse_bounds, parse_duration_s
 from pipeline.replay.choices import mapping_digest
 from pipeline.replay.erasures import can_erase
 from pipeline.replay.guards import check_campaigns
 from pipeline.replay.outlets import UnkeptProgress
-from pipeline.replay.plan import make_plan, ranges_since
+from pipeline.replay.plan import ranges_since
 from pipeline.replay.resume import Finished, GoOn, decide, has_ended, this_process
 from pipeline.replay.sieve import Sieve
 from pipeline.replay.summary import Summary
@@ -114,7 +114,7 @@ class Session:
         )
 
     def _work(self, store: ProgressStore | None) -> Work | Finished:
-        arguments, slack = self._arguments, self._arguments.slack
+        arguments = self._arguments
         request = request_of(arguments, self.name, self._topic, self._choices, self._rules)
         with TopicLookup(self._kafka) as lookup:
             names = [TopicPartition(self._topic, number) for number in lookup.partitions(self._topic)]
@@ -125,14 +125,7 @@ class Session:
             if isinstance(decision, GoOn):
                 held = {name: lookup.watermarks(name) for name in names}
                 return Work(decision.ranges, decision.positions, held, decision.bounds, kept)
-            plan = make_plan(
-                lookup,
-                self._topic,
-                parse_bounds("--from", arguments.begin, self._now),
-                parse_bounds("--until", arguments.until, self._now),
-                partitions_of(arguments.partitions),
-                slack_ms=None if slack is None else int(parse_duration_s(slack) * 1000),
-            )
+            plan = planned(arguments, self._topic, lookup, self._now)
         starts = {name: each.start for name, each in plan.ranges.items()}
         return Work(plan.ranges, starts, plan.held, bounds_digest(arguments, self._topic), kept)
 
@@ -166,8 +159,7 @@ class Session:
     ) -> None:
         reading = Reading(what, ranges)
         with moving(self._console, reading.line):
-            give_up_s = self._settings.replay.give_up_seconds
-            for records in read_ranges(self._kafka, ranges, give_up_s=give_up_s, stop=self._stop):
+            for records in records_of(self._settings, ranges, self._stop):
                 note(records)
                 reading.add(records)
 

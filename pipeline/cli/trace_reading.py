@@ -11,8 +11,8 @@ from rich.console import Console
 from pipeline.cli import assembly
 from pipeline.cli.deadletters_store import open_stored
 from pipeline.cli.replay_arguments import ReplayArguments
-from pipeline.cli.replay_diff import plan_of, reading_of
 from pipeline.cli.replay_display import moving
+from pipeline.cli.replay_reading import plan_of, records_of
 from pipeline.cli.replay_settings import replay_settings
 from pipeline.config import Settings
 from pipeline.deadletters.archive import Archive
@@ -46,7 +46,7 @@ def read_traces(
     reading, found = Reading("reading", ranges), []
     with assembly.open_translator(settings) as translator, moving(Console(stderr=True), reading.line):
         translate = patient(translator.translate)
-        for records in reading_of(settings, ranges, stop):
+        for records in records_of(settings, ranges, stop):
             reading.add(records)
             for record in records:
                 traced = tracer.trace(record, translate(record))
