@@ -17,6 +17,8 @@ _log = structlog.get_logger(__name__)
 LOOK_INTERVAL_S = 15.0
 RETENTION_INTERVAL_S = 600.0
 """How often topics are asked how long they keep records."""
+UNTOLD_INTERVAL_S = 30.0
+"""When a topic is asked again that has not said."""
 STOP_WAIT_S = 10.0
 
 
@@ -70,7 +72,7 @@ class AgeWatch:
         self._interval_s = interval_s
         self._seen: dict[TopicPartition, _Seen] = {}
         self._retention_s: dict[str, float | None] = {}
-        self._asked_at: dict[str, float] = {}
+        self._ask_at: dict[str, float] = {}
         self._stopping = Event()
         self._thread: Thread | None = None
 
@@ -114,7 +116,7 @@ class AgeWatch:
                     self.look(now())
                 except KafkaException as error:
                     _log.debug("ages_not_told", cause=error.args[0].str())
-                for topic in sorted(self._asked_at.keys() - self._retention_s.keys() - reported):
+                for topic in sorted(self._ask_at.keys() - self._retention_s.keys() - reported):
                     _log.info("retention_unknown", topic=topic, then="the time that is left is not told")
                     reported.add(topic)
         finally:
@@ -125,11 +127,12 @@ class AgeWatch:
         return seen is not None and seen.record.offset == offset and seen.record.timestamp_ms is not None
 
     def _ask_retention(self, topics: set[str], now: float) -> None:
-        due = sorted(topic for topic in topics if now - self._asked_at.get(topic, 0) >= RETENTION_INTERVAL_S)
+        due = sorted(topic for topic in topics if now >= self._ask_at.get(topic, now))
         if not due:
             return
         told = self._ages.retention_s(due)
-        self._asked_at |= dict.fromkeys(due, now)
+        for topic in due:
+            self._ask_at[topic] = now + (RETENTION_INTERVAL_S if topic in told else UNTOLD_INTERVAL_S)
         self._retention_s = {**self._retention_s, **told}
 
     def _aged(self, partition: PartitionStatus, now: float) -> PartitionStatus:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from pipeline.kafka.age_watch import RETENTION_INTERVAL_S, AgeWatch
+from pipeline.kafka.age_watch import RETENTION_INTERVAL_S, UNTOLD_INTERVAL_S, AgeWatch
 from pipeline.kafka.ages import NextRecord
 from pipeline.records import TopicPartition
 from pipeline.status import EngineStatus, PartitionStatus
@@ -124,6 +124,15 @@ def test_topics_are_asked_rarely() -> None:
     watch.look(NOW + RETENTION_INTERVAL_S - 1)
     assert len(ages.asked) == 1
     watch.look(NOW + RETENTION_INTERVAL_S)
+    assert len(ages.asked) == 2
+
+
+def test_a_topic_that_has_not_said_is_asked_again_soon() -> None:
+    ages = ToldAges(written(7, HOUR), retention_s={})
+    watch = looking(ages, status(committed=7, end=100))
+    watch.look(NOW + UNTOLD_INTERVAL_S - 1)
+    assert len(ages.asked) == 1
+    watch.look(NOW + UNTOLD_INTERVAL_S)
     assert len(ages.asked) == 2
 
 
