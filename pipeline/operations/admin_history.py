@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from anyio import to_thread
+from starlette.concurrency import run_in_threadpool
 
 EVERY_S = 2.0
 POINTS = 450
@@ -52,7 +52,7 @@ class History:
     async def _look_on(self) -> None:
         while True:
             with suppress(Exception):  # what cannot be told now is a gap in the charts
-                await to_thread.run_sync(self.look)
+                await run_in_threadpool(self.look)
             await asyncio.sleep(self._every_s)
 
 

@@ -61,7 +61,7 @@ export function card(title, ...children) {
 /** Return a table; the columns named in `numeric` are aligned to the right. */
 export function table(names, rows, numeric = []) {
   const cell = (kind, index, content) =>
-    element(kind, { class: numeric.includes(names[index]) ? "number" : null }, content);
+    element(kind, { class: numeric.includes(names[index]) ? "number" : null, scope: kind === "th" ? "col" : null }, content);
   return element(
     "div",
     { class: "scroll", tabindex: "0", role: "group", "aria-label": names.join(", ") },

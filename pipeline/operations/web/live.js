@@ -40,7 +40,7 @@ class Live {
     this.tell = tell;
     this.points = [];
     this.leaving = new AbortController();
-    this.state = element("div", { role: "status" });
+    this.state = element("div");
     this.tiles = element("dl", { class: "tiles" });
     this.charts = CHARTS.map((settings) => ({ ...settings, chart: new Chart(settings) }));
     this.grid = element("div", { class: "grid" }, this.charts.map(({ chart }) => chart.node));

@@ -18,9 +18,9 @@ export function stateOf(status) {
   return element(
     "div",
     { class: `state ${kind}` },
-    element("strong", {}, title),
+    element("strong", { role: "status" }, title),
     element("span", { class: "quiet" }, up),
-    reasons.length ? element("ul", {}, reasons.map((reason) => element("li", {}, reason))) : null,
+    reasons.length ? element("ul", { "aria-live": "polite" }, reasons.map((reason) => element("li", {}, reason))) : null,
   );
 }
 

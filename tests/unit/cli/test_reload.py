@@ -78,6 +78,10 @@ def test_changed_rules_take_effect_and_bad_ones_change_nothing(stage: Stage) -> 
         (refused,) = (line for line in pipeline.logs if line["event"] == "mapping_refused")
         assert "rules.yaml:7" in " ".join(refused["problems"])
         assert 'mapping_reloads_total{result="refused"} 1.0' in pipeline.get("/metrics").text
+        mapping = pipeline.status()["mapping"]
+        assert mapping["rules"] == 1
+        assert mapping["last_reload"]["loaded"] is False
+        assert "rules.yaml:7" in " ".join(mapping["last_reload"]["problems"])
         assert pipeline.stop() == 143
 
 

@@ -35,8 +35,11 @@ class Page:
         return self._http.get(f"/api/deadletters{path}").json()
 
     def post(self, path: str, status: int = 200, **question: Any) -> Any:
+        return self.ask(f"/api/deadletters{path}", status, **question)
+
+    def ask(self, path: str, status: int = 200, **question: Any) -> Any:
         headers = {"X-CSRF-Token": self._csrf, "Origin": str(self._http.base_url).rstrip("/")}
-        answer = self._http.post(f"/api/deadletters{path}", json=question, headers=headers)
+        answer = self._http.post(path, json=question, headers=headers)
         assert answer.status_code == status, answer.text
         return answer.json()
 
@@ -186,6 +189,20 @@ def test_a_retry_that_customerio_refuses_is_told_and_loses_nothing(
     assert now["state"] == "failed"
     assert "the retry stopped" in now["text"]
     assert page.get("")["dead_letters"] == 4
+
+
+def test_where_payloads_are_off_no_sample_and_no_person_is_read(open_page: Open) -> None:
+    page = open_page(payloads=False)
+    for path, question in (
+        ("/api/samples", {"topic": "events"}),
+        ("/api/person", {"whom": EMAIL}),
+        ("/api/deadletters/letter", {"position": "events/3@1"}),
+    ):
+        assert page.ask(path, status=403, **question)["error"] == "payloads"
+
+
+def test_only_topics_of_the_pipeline_are_sampled(open_page: Open) -> None:
+    assert open_page().ask("/api/samples", status=400, topic="salaries")["error"] == "topic"
 
 
 def test_a_question_that_is_none_is_refused(open_page: Open) -> None:
