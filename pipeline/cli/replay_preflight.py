@@ -88,7 +88,7 @@ class Preflight:
         return LookAhead(self._read, self._since, self._translator.translate).find(
             whole.left,
             whole.left_and_behind,
-            sorted(work.held.keys() - work.ranges.keys()),
+            sorted(work.held),
             signs_of_life=choices.allow_irreversible,
         )
 

@@ -33,13 +33,13 @@ class LookAhead:
         self._erasures = Erasures()
 
     def find(
-        self, ranges: Ranges, to_ends: Ranges, others: Collection[TopicPartition], *, signs_of_life: bool
+        self, ranges: Ranges, to_ends: Ranges, partitions: Collection[TopicPartition], *, signs_of_life: bool
     ) -> Erasures:
         """Return the erasures, with signs of life of everybody only where they are asked for: that reads twice.
 
-        `to_ends` are the replay's `ranges` extended to the ends of their partitions, `others` the topic's other
-        partitions: a person's records may move to one of them when the topic grows. Those are read from the time of
-        the oldest record of the ranges, because between partitions only times tell what is later.
+        `to_ends` are the replay's `ranges` extended to the ends of their partitions, `partitions` all of the topic's:
+        a person's records may move to another one when the topic grows. They are read from the time of the oldest
+        record of the ranges, because between partitions only times tell what is later.
 
         Raises:
             PipelineError: the records cannot be read.
@@ -53,14 +53,32 @@ class LookAhead:
             self._note(records)
 
         self._read("looking ahead for people erased later", to_ends, note_with_time)
-        behind = {} if oldest_ms is None or not others else self._since(others, oldest_ms)
-        if behind:
-            self._read("looking for them in the other partitions", behind, self._note)
-        everything = {**to_ends, **behind}
-        if signs_of_life and len(self._erasures) and len(everything) > 1:
-            self._read("looking for people who came back", everything, self._note)
+        is_alone = len(partitions) == 1
+        rest = {} if oldest_ms is None or is_alone else _without(self._since(partitions, oldest_ms), to_ends)
+        if rest:
+            self._read("looking for them in the other partitions", rest, self._note)
+        if signs_of_life and len(self._erasures) and not is_alone:
+            self._read("looking for people who came back", _together(rest, to_ends), self._note)
         return self._erasures
 
     def _note(self, records: list[Record]) -> None:
         for record in records:
             self._erasures.note(record, self._translate(record))
+
+
+def _without(ranges: Ranges, known: Ranges) -> Ranges:
+    """Return what of the ranges, which go to the ends of their partitions, stands before the known ones."""
+    ends = {
+        name: min(each.end, known[name].start) if name in known else each.end for name, each in ranges.items()
+    }
+    return {
+        name: ReplayRange(each.start, ends[name]) for name, each in ranges.items() if each.start < ends[name]
+    }
+
+
+def _together(first: Ranges, second: Ranges) -> Ranges:
+    """Return the ranges of both; in a partition that both have, the second follows the first."""
+    joined = {
+        name: ReplayRange(first[name].start, each.end) for name, each in second.items() if name in first
+    }
+    return {**first, **second, **joined}
