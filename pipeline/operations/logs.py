@@ -12,6 +12,8 @@ from typing import Any, Literal, TextIO
 
 import structlog
 
+from pipeline.operations.log_repeats import LibraryRepeats, RepeatLimit
+
 Event = MutableMapping[str, Any]
 
 
@@ -21,6 +23,7 @@ def configure_logs(
     """Send every log line of this process to `stream` (stderr), libraries' warnings included."""
     stream = stream or sys.stderr
     human = form == "human" or (form == "auto" and stream.isatty())
+    repeats = RepeatLimit()
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -32,19 +35,23 @@ def configure_logs(
         else structlog.processors.JSONRenderer(sort_keys=False, ensure_ascii=False)
     )
     structlog.configure(
-        processors=[*shared, render],
+        processors=[repeats, *shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
-    _configure_libraries(shared, render, stream)
+    _configure_libraries(shared, render, stream, repeats)
 
 
 def _configure_libraries(
-    shared: list[structlog.typing.Processor], render: structlog.typing.Processor, stream: TextIO
+    shared: list[structlog.typing.Processor],
+    render: structlog.typing.Processor,
+    stream: TextIO,
+    repeats: RepeatLimit,
 ) -> None:
     """Let libraries say no less than warnings: httpx tells request paths at info, and those name people."""
     handler = logging.StreamHandler(stream)
+    handler.addFilter(LibraryRepeats(repeats))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],

@@ -48,6 +48,36 @@ def test_what_a_process_had_counted_stays_and_what_it_held_goes_with_it() -> Non
     assert found["cio_pipeline_open_records"] == 2
 
 
+def test_histograms_add_up_and_outlive_their_process() -> None:
+    def measured(*seconds: float) -> str:
+        tally = Tally()
+        for each in seconds:
+            tally.measures.request_seconds.observe(each)
+        return Metrics(tally, lambda: EngineStatus(ready=True)).render().decode()
+
+    sums = MetricSums()
+    sums.note((1, 1), measured(0.2, 0.2))
+    sums.note((2, 1), measured(4.0))
+    sums.render([(1, 1), (2, 1)])
+    sums.note((2, 2), measured(7.0))
+    text = sums.render([(1, 1), (2, 2)]).decode()
+    assert 'cio_pipeline_request_duration_seconds_bucket{le="0.25"} 2.0' in text
+    assert 'cio_pipeline_request_duration_seconds_bucket{le="5.0"} 3.0' in text
+    assert "cio_pipeline_request_duration_seconds_count 4.0" in text
+    assert "cio_pipeline_request_duration_seconds_sum 11.4" in text
+
+
+def test_the_greatest_delay_of_several_workers_counts() -> None:
+    found = status_of_all(
+        {
+            1: {**document(EngineStatus(True)), "latency": {"request": {"median": 0.1, "p99": None}}},
+            2: {**document(EngineStatus(True)), "latency": {"request": {"median": 0.3, "p99": 2.0}}},
+        }
+    )
+    assert found["latency"] == {"request": {"median": 0.3, "p99": 2.0}}
+    assert found["histograms"]["request_seconds"]["buckets"]["Infinity"] == 0
+
+
 def test_a_partition_that_moves_is_counted_once() -> None:
     sums = MetricSums()
     sums.note((1, 1), said(1))
