@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from tests.browser.browser import chromium
 from tests.browser.watched import shoot, watched
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["chromium"]
 pytestmark = pytest.mark.full
 
+TOKEN = "a-token-that-is-long-enough"
 XSS = "<img src=x onerror=\"document.title='owned'\">"
 AT = 1_790_000_000
 ORDER: dict[str, Any] = {
@@ -166,12 +168,17 @@ def test_a_persons_records_are_found_with_what_became_of_them(page: "Page") -> N
     shoot(page, "admin-person")
 
 
-def test_the_page_shows_all_workers_as_one(chromium: "Browser", stage: Stage) -> None:
+def test_with_the_token_the_page_shows_all_workers_as_one(chromium: "Browser", stage: Stage) -> None:
+    settings = yaml.safe_load(stage.configuration.read_text())
+    settings["admin"]["token"] = TOKEN
+    stage.configuration.write_text(yaml.safe_dump(settings))
     with PipelineProcess(stage.configuration, "--workers", "2") as supervisor:
         supervisor.wait_until(lambda: any("workers" in line for line in supervisor.logs), "started")
         (address,) = {line["admin"] for line in supervisor.logs if "workers" in line}
         with watched(chromium, f"http://{address}") as page:
             page.goto(f"http://{address}/")
+            page.get_by_label("Token").fill(TOKEN)
+            page.keyboard.press("Enter")
             page.get_by_text("44 read").wait_for()
             workers = page.locator(".card", has=page.get_by_role("heading", name="Workers"))
             assert workers.locator("tbody tr").count() == 2
@@ -179,3 +186,4 @@ def test_the_page_shows_all_workers_as_one(chromium: "Browser", stage: Stage) ->
             page.get_by_text("Dead letters (4)").wait_for()
         wait_until(stage.is_drained, "drained")
         supervisor.stop()
+        assert TOKEN not in supervisor.output
