@@ -158,8 +158,10 @@ class Engine:
     def _land_wait_s(self) -> float:
         if not self._flight.in_flight:
             return 0.0
-        due_in = self._flight.next_due_in(self._clock.monotonic())
-        if due_in is None or self._flight.in_flight >= self._sender.capacity:
+        now = self._clock.monotonic()
+        due_in = self._flight.next_due_in(now)
+        # What is due and may not go yet is no reason to hurry.
+        if due_in is None or self._flight.in_flight >= self._sender.capacity or not self._may_launch(now):
             return BUSY_WAIT_S
         return min(due_in, BUSY_WAIT_S)
 
@@ -167,8 +169,11 @@ class Engine:
 
     def _launch(self, *, flush: bool = False) -> None:
         now = self._clock.monotonic()
-        if self._dead_letters.trouble is None and self._lease.holds(now):
+        if self._may_launch(now):
             self._flight.launch(now, flush=flush)
+
+    def _may_launch(self, now: float) -> bool:
+        return self._dead_letters.trouble is None and self._lease.holds(now)
 
     def _keep_bounds(self) -> None:
         """Pause what must not be read now; polling itself never stops, group membership hangs on it."""

@@ -205,6 +205,20 @@ def test_a_poll_brings_fewer_records_when_they_are_large() -> None:
     assert max(open_bytes) < 45_000_000, "one poll overshot the limit by more than its own size"
 
 
+def test_calls_that_are_due_and_may_not_go_keep_nobody_busy() -> None:
+    rig = Rig(answer=never, max_items=1, options=EngineOptions(poll_max_records=5))
+    rig.start()
+    rig.append(call("track", "ann", "a"))
+    rig.step(3)
+    rig.dead_letters.broken = "the disk is full"
+    rig.append_value(b"broken")
+    rig.append(call("track", "bob", "b"))
+    rig.step(20)
+    began = rig.clock.monotonic()
+    rig.step(100)
+    assert rig.clock.monotonic() - began >= 1.0, "it goes round without a pause"
+
+
 def test_a_frozen_engine_sends_nothing_until_the_group_has_been_heard() -> None:
     rig = Rig()
     rig.start()
