@@ -93,7 +93,7 @@ def open_page(chromium: "Browser", servers: dict[str, str]) -> Iterator[Open]:
 def test_live_says_what_holds_and_shows_numbers_charts_and_failures(open_page: Open) -> None:
     page = open_page()
     page.locator(".state.bad", has_text="Delivery holds").wait_for()
-    assert HELD in page.inner_text(".state")
+    assert page.locator(".state li").all_inner_texts() == [f"delivery holds: {HELD}"]
     tiles = page.inner_text(".tiles")
     assert "1,200 read" in tiles
     assert "1,100 delivered" in tiles
@@ -150,6 +150,7 @@ def test_rules_are_tried_out_as_they_are_written(open_page: Open) -> None:
     assert page.locator(".verdicts li.good strong").first.inner_text() == "signup"
     assert "type == 'page.viewed' = false" in page.inner_text("ul[aria-label=Rules]")
     assert "POST /api/v2/batch" in page.inner_text("main")
+    assert not any("\n" in text for text in page.locator(".ink .string").all_inner_texts())
     rules = page.get_by_label("Mapping", exact=True)
     rules.fill(rules.input_value().replace("type == 'user.signed_up'", "type = 'user.signed_up'"))
     problem = page.locator("ul[aria-label=Findings] button").first

@@ -3,8 +3,8 @@
 import { element, fill } from "/web/dom.js";
 
 const MOST_COLOURED = 60_000;
-const YAML = /(?<comment>(?:^|(?<=\s))#.*)|(?<expression>\$\{[^}]*\}?)|(?<string>"(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?)|(?<key>[\w.$ -]+?(?=:(?:\s|$)))|(?<literal>\b(?:true|false|null|\d+(?:\.\d+)?)\b)/g;
-const JSON_TEXT = /(?<key>"(?:[^"\\]|\\.)*"(?=\s*:))|(?<string>"(?:[^"\\]|\\.)*"?)|(?<literal>\b(?:true|false|null)\b|-?\b\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\b)/g;
+const YAML = /(?<comment>(?:^|(?<=\s))#.*)|(?<expression>\$\{[^}]*\}?)|(?<string>(?<!\w)"(?:[^"\\\n]|\\.)*"?|(?<!\w)'(?:[^'\n]|'')*'?)|(?<key>[\w.$ -]+?(?=:(?:\s|$)))|(?<literal>\b(?:true|false|null|\d+(?:\.\d+)?)\b)/g;
+const JSON_TEXT = /(?<key>"(?:[^"\\\n]|\\.)*"(?=\s*:))|(?<string>"(?:[^"\\\n]|\\.)*"?)|(?<literal>\b(?:true|false|null)\b|-?\b\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\b)/g;
 
 /** An editor; `changed` is called with its text when somebody types. */
 export class Editor {

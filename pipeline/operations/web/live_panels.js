@@ -14,7 +14,8 @@ export function stateOf(status) {
         ? ["warn", "Ready; reading waits for what is open to settle"]
         : ["good", "Ready"];
   const up = status.started_at ? `up ${span(Date.now() / 1000 - status.started_at)}` : "";
-  const reasons = [...new Set([...(status.held ? [status.held] : []), ...status.reasons])];
+  const isTold = !status.held || status.reasons.some((reason) => reason.includes(status.held));
+  const reasons = isTold ? status.reasons : [status.held, ...status.reasons];
   return element(
     "div",
     { class: `state ${kind}` },
@@ -63,7 +64,7 @@ function partitions(all) {
   const kept = all.some((partition) => typeof partition.retention_left_seconds === "number");
   const names = ["partition", "committed", "end", "lag", ...(aged ? ["behind"] : []), ...(kept ? ["kept for"] : []), ""];
   const rows = all.map((partition) => [
-    element("span", { class: "nowrap" }, `${partition.topic}/${partition.partition}`),
+    element("span", { class: "topic" }, `${partition.topic}/${partition.partition}`),
     count(partition.committed),
     count(partition.end),
     count(partition.lag),
