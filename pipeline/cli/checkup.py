@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeline.cli.checkup_customerio import customerio_findings
+from pipeline.cli.checkup_files import file_findings
 from pipeline.cli.checkup_findings import Finding, failed, left_out, passed
 from pipeline.cli.checkup_kafka import (
     broker_findings,
@@ -38,6 +39,7 @@ def findings(path: Path, sample: int) -> Iterator[Finding]:
         return
     yield passed("settings", f"{path}{f', {len(warnings)} without effect' if warnings else ''}")
     yield from mapping_findings(settings)
+    yield from file_findings(settings)
     yield from _registry(settings)
     yield from _kafka(settings, sample)
     yield from customerio_findings(settings)

@@ -1,10 +1,9 @@
 """Kafka: whether it can be reached, knows us, has the topics, and lets us do what a pipeline does."""
 
-import os
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
+from pipeline.cli.checkup_files import writable
 from pipeline.cli.checkup_findings import Finding, failed, left_out, passed
 from pipeline.config import Settings
 from pipeline.errors import PipelineError
@@ -69,7 +68,7 @@ def right_findings(
                 if inspection.may_on_topic(topic, "read") is False
                 else passed("right to read", topic)
             )
-    yield _dead_letter_file(settings.deadletters.file)
+    yield writable("dead letters", settings.deadletters.file)
     if settings.deadletters.topic is not None:
         # A broker that does not tell rights on groups tells none on topics, and lets us wait for that.
         yield _dead_letter_topic(inspection, settings.deadletters.topic, told=may_commit is not None)
@@ -122,13 +121,3 @@ def _dead_letter_topic(inspection: Inspection, topic: str, *, told: bool) -> Fin
     if inspection.may_on_topic(topic, "write") is False:
         return failed("dead letters", f"the user may not write {topic}", "grant WRITE on the topic")
     return passed("dead letters", f"the topic {topic} may be written")
-
-
-def _dead_letter_file(file: Path) -> Finding:
-    """Look without touching: an empty file would say that there are dead letters to look at."""
-    place = file if file.exists() else file.parent
-    if file.is_dir() or not place.exists():
-        return failed("dead letters", f"{file} cannot be written", f"make the folder {file.parent}")
-    if not os.access(place, os.W_OK):
-        return failed("dead letters", f"{file} may not be written", f"let this user write {place}")
-    return passed("dead letters", f"{file} can be written")

@@ -26,6 +26,7 @@ _REBALANCES: dict[str, dict[str, str]] = {
         "memory-learning",
         "embedded",
         pytest.param("embedded-learning", marks=pytest.mark.full),
+        pytest.param("apache-learning", marks=[pytest.mark.kafka, pytest.mark.full]),
         pytest.param("apache", marks=[pytest.mark.kafka, pytest.mark.full]),
         pytest.param("apache-eager", marks=[pytest.mark.kafka, pytest.mark.full]),
         pytest.param("apache-consumer-protocol", marks=[pytest.mark.kafka, pytest.mark.full]),
