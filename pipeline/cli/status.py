@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ASK_TIMEOUT_S = 5.0
 AGES_TIMEOUT_S = 2.0
-TOKEN_VARIABLE = "CIO_PIPELINE__ADMIN__TOKEN"
+TOKEN_VARIABLE = "CIO_PIPELINE__ADMIN__TOKEN"  # noqa: S105 - where it is, not what it is
 _DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows no loopback of ours
 
 

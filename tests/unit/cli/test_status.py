@@ -18,6 +18,7 @@ from pipeline.errors import ExitStatus
 from pipeline.operations.admin import AdminServer, PipelineMonitor
 from pipeline.operations.admin_access import Access, AdminToken
 from pipeline.operations.admin_application import admin_application
+from pipeline.operations.admin_guard import Guard
 from pipeline.records import TopicPartition
 from pipeline.status import EngineStatus, PartitionStatus
 from pipeline.tally import Tally
@@ -224,7 +225,7 @@ def test_without_the_token_it_says_what_to_set(
 def test_another_program_at_the_address_is_told_apart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server = AdminServer("127.0.0.1:0", Starlette())
+    server = AdminServer("127.0.0.1:0", Guard(Starlette(), Access(), close=lambda: None))
     server.start()
     try:
         assert run_command_line(["status", "--admin", server.address]) == ExitStatus.USAGE
