@@ -107,7 +107,7 @@ def test_each_persons_calls_first_arrive_in_the_order_of_kafka(
 
 
 @pytest.mark.kafka
-@pytest.mark.slow
+@pytest.mark.full
 def test_two_thousand_calls_of_each_person_in_the_order_of_apache_kafka(
     apache_kafka: ApacheKafka, tmp_path: Path
 ) -> None:

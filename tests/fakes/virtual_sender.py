@@ -31,11 +31,18 @@ class VirtualSender:
     """Runs `Delivery` on a loop that only moves while the engine waits for results."""
 
     def __init__(
-        self, loop: VirtualLoop, api: Api, policy: RetryPolicy, *, capacity: int = 8, seed: int = 1
+        self,
+        loop: VirtualLoop,
+        api: Api,
+        policy: RetryPolicy,
+        *,
+        capacity: int = 8,
+        seed: int = 1,
+        rate_per_s: float = 1e6,
     ) -> None:
         self.capacity = capacity
         self._loop = loop
-        self._admission = Admission(RateLimit(1e6, monotonic=loop.time), ConcurrencyLimit(capacity))
+        self._admission = Admission(RateLimit(rate_per_s, monotonic=loop.time), ConcurrencyLimit(capacity))
         self._delivery = Delivery(
             api, policy, admission=self._admission, random=Random(seed), monotonic=loop.time
         )

@@ -1,8 +1,8 @@
 """G1 and G3 on the engine, whatever happens: nothing open is committed, and nobody's calls overtake each other.
 
-Records arrive, some wait for their schema, requests succeed, fail or hang, partitions are revoked, lost and won back,
-commits are refused, the dead letters break, the process is killed and starts again. In the end everything heals, and
-then every call must have arrived, and every bad one must be in the dead letters.
+Records arrive, some are poison, some wait for their schema, requests succeed, fail or hang, partitions are revoked,
+lost and won back, commits are refused, the dead letters break, the process is killed and starts again. In the end
+everything heals, and then every call must have arrived, and every bad one must be in the dead letters.
 """
 
 from collections.abc import Sequence
@@ -55,9 +55,8 @@ class EngineMachine(RuleBasedStateMachine):
 
     def decode(self, record: Record) -> Any:
         event = decode_json(record)
-        if not self.registry_answers and any(kind == "page" for kind, *_ in event or []):
-            return SchemaPending(1)
-        return event
+        needs_schema = isinstance(event, list) and any(kind == "page" for kind, *_ in event)
+        return SchemaPending(1) if needs_schema and not self.registry_answers else event
 
     def answer(self, batch: Batch) -> Sequence[Outcome] | None:
         if self.behaviour == "hang":
@@ -79,7 +78,7 @@ class EngineMachine(RuleBasedStateMachine):
     @rule(
         partition=st.integers(0, 1),
         persons=st.lists(st.sampled_from(PERSONS), max_size=3),
-        kind=st.sampled_from(["track", "track", "page", "destroy"]),
+        kind=st.sampled_from(["track", "track", "page", "destroy", "identify", "suppress"]),
         bad=st.booleans(),
     )
     def a_record_is_written(self, partition: int, persons: list[str], kind: str, bad: bool) -> None:
@@ -91,6 +90,11 @@ class EngineMachine(RuleBasedStateMachine):
             self.expected.setdefault(person, []).append((partition, name))
         record = self.rig.append(*calls, partition=partition)
         self.needs[(partition, record.offset)] = {name for _, _, name in calls}
+
+    @rule(partition=st.integers(0, 1))
+    def poison_is_written(self, partition: int) -> None:
+        record = self.rig.append_value(b"poison", partition)
+        self.needs[(partition, record.offset)] = {str(record.position)}
 
     @rule(partition=st.integers(0, 1))
     def a_gap_is_left(self, partition: int) -> None:
@@ -145,7 +149,8 @@ class EngineMachine(RuleBasedStateMachine):
         self.the_process_starts()
 
     def note_dead_letters(self) -> None:
-        self.settled |= {entry.source.name or "" for entry in self.rig.dead_letters.safe if entry.source}
+        for entry in self.rig.dead_letters.safe:
+            self.settled.add((entry.source.name or "") if entry.source else str(entry.record.position))
 
     @invariant()
     def nothing_open_is_committed(self) -> None:

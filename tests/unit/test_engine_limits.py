@@ -206,10 +206,10 @@ def test_a_poll_brings_fewer_records_when_they_are_large() -> None:
 
 
 def test_calls_that_are_due_and_may_not_go_keep_nobody_busy() -> None:
-    rig = Rig(answer=never, max_items=1, options=EngineOptions(poll_max_records=5))
+    rig = Rig(answer=never)
     rig.start()
     rig.append(call("track", "ann", "a"))
-    rig.step(3)
+    rig.run_for(0.5)
     rig.dead_letters.broken = "the disk is full"
     rig.append_value(b"broken")
     rig.append(call("track", "bob", "b"))
