@@ -10,6 +10,7 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from confluent_kafka import Consumer, KafkaError, Producer
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -108,26 +109,30 @@ def read_naively(kafka: ApacheKafka, topic: str) -> list[Record]:
     return records
 
 
-def read_when_compacted(kafka: ApacheKafka, topic: str, count: int) -> list[Record]:
-    """Wait until the log cleaner has been through the topic, keep it from ever going on, and read what is left."""
-    lengths = [count]
+def read_when_compacted(kafka: ApacheKafka, topic: str) -> list[Record]:
+    """Wait until the log cleaner has been through every partition, keep it from going on, and read what is left."""
+    reads: list[list[Record]] = [[]]
 
     def is_compacted() -> bool:
-        lengths.append(len(read_naively(kafka, topic)))
-        return lengths[-1] == lengths[-2] < count * 0.92
+        reads[:] = [reads[-1], read_naively(kafka, topic)]
+        return len(reads[0]) == len(reads[1]) and all(
+            is_full_of_holes(reads[1], number) for number in range(PARTITIONS)
+        )
 
     wait_until(is_compacted, "the topic is compacted", 900, 1.0)
-    _alter(kafka, ResourceType.TOPIC, topic, "cleanup.policy", "delete")
+    _stop_compacting(kafka, topic)
     wait_until(is_compacted, "the log cleaner has stopped", 300, 1.0)
-    return read_naively(kafka, topic)
+    return reads[-1]
 
 
-def clean_often(kafka: ApacheKafka) -> None:
-    """Let the log cleaner look for work more often than every 15 seconds."""
-    _alter(kafka, ResourceType.BROKER, str(kafka.nodes[0].number), "log.cleaner.backoff.ms", "200")
+def is_full_of_holes(records: Sequence[Record], partition: int) -> bool:
+    """Tell whether so many short stretches of a partition are missing that it has been compacted."""
+    offsets = [record.offset for record in records if record.partition == partition]
+    holes = sum(1 < later - before < 6 for before, later in pairwise(offsets))
+    return holes > len(offsets) / 20
 
 
-def _alter(kafka: ApacheKafka, kind: ResourceType, name: str, setting: str, value: str) -> None:
-    entry = ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(kind, name, incremental_configs=[entry])
+def _stop_compacting(kafka: ApacheKafka, topic: str) -> None:
+    entry = ConfigEntry("cleanup.policy", "delete", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
     kafka.admin.incremental_alter_configs([resource])[resource].result(30)
