@@ -16,7 +16,7 @@ class OpenLimits:
     """
 
     max_bytes: int = 64 * 1024 * 1024
-    max_records: int = 50_000
+    max_records: int = 40_000
     max_span: int = 100_000
 
 

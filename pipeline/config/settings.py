@@ -170,7 +170,7 @@ class DeliverySettings(Section):
     ] = 67_108_864
     max_open_records: Annotated[
         Count, Field(description="Records that may be unsettled; beyond it reading pauses.")
-    ] = 50_000
+    ] = 40_000
     max_open_span: Annotated[
         Count,
         Field(
