@@ -29,7 +29,15 @@ def receipt(
 ) -> Receipt:
     position = Position("events", partition, offset)
     return Receipt(
-        CallKind.DESTROY, IdentityKind.EMAIL, person, hashed, position, "gone", at_ms, "http://127.0.0.1:9"
+        CallKind.DESTROY,
+        IdentityKind.EMAIL,
+        person,
+        hashed,
+        position,
+        "gone",
+        at_ms,
+        "http://127.0.0.1:9",
+        200,
     )
 
 
