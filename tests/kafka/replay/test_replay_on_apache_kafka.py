@@ -97,10 +97,7 @@ def make_topic(
         group=name,
         delivery={"commit_interval_seconds": 0.2, "batch_max_items": 50},
     )
-    if IS_LARGE:
-        records = read_when_compacted(kafka, name)
-    else:
-        records = read_naively(kafka, name)
+    records = read_when_compacted(kafka, name) if IS_LARGE else read_naively(kafka, name)
     return Topic(name, kafka, sandbox, configuration, records)
 
 
