@@ -109,7 +109,9 @@ def _receipts(settings: Settings) -> Iterator[Finding]:
 
 def _people(settings: Settings) -> Iterator[Finding]:
     """What is held is open, and must leave room for what is not; and a partition that waits for it is not stalled."""
-    if settings.people.hold_seconds >= settings.kafka.stalled_after_seconds:
+    people = settings.people
+    holds = people.unidentified == "hold_until_identified" or "hold_seconds" in people.model_fields_set
+    if holds and people.hold_seconds >= settings.kafka.stalled_after_seconds:
         yield (
             ("people", "hold_seconds"),
             (
@@ -118,7 +120,7 @@ def _people(settings: Settings) -> Iterator[Finding]:
             ),
         )
     most = settings.delivery.max_open_records // 2
-    if settings.people.unidentified == "hold_until_identified" and settings.people.hold_max_calls > most:
+    if people.unidentified == "hold_until_identified" and people.hold_max_calls > most:
         yield (
             ("people", "hold_max_calls"),
             f"'hold_max_calls' may be at most half of 'delivery.max_open_records' ({most:,})",

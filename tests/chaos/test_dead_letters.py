@@ -112,9 +112,11 @@ def test_a_mended_mapping_and_a_retry_deliver_each_failed_call_exactly_once(
     stage: Stage, read: Reading
 ) -> None:
     assert read.groups() == {FAILED_ORDERS: ORDERS, FAILED_GONE: 1, UNDECODABLE: 2}
-    assert json.loads(read("retry", "--dry-run", "--rule", "order", "--json"))["calls"] == {"track": ORDERS}
+    assert json.loads(read("retry", "--dry-run", "--include-erased", "--rule", "order", "--json"))[
+        "calls"
+    ] == {"track": ORDERS}
     assert stage.sandbox.counts()["calls"] == {}, "a dry run sends nothing"
-    output = stage.command("retry", "--rule", "order")
+    output = stage.command("retry", "--include-erased", "--rule", "order")
     assert f"{ORDERS} dead letters; {ORDERS} delivered; {ORDERS} calls confirmed" in output
     assert stage.sandbox.counts()["calls"] == {"track": ORDERS}, "only the failed calls are sent"
     assert list(stage.sandbox.event_ids().values()) == [1] * ORDERS
@@ -122,13 +124,15 @@ def test_a_mended_mapping_and_a_retry_deliver_each_failed_call_exactly_once(
     totals = totals_by_person(stage)
     assert len(totals) == PEOPLE
     assert all(each == sorted(each) for each in totals.values()), "a person's events are out of order"
-    assert "0 dead letters" in stage.command("retry", "--rule", "order"), "repeated, it sends nothing"
+    assert "0 dead letters" in stage.command("retry", "--include-erased", "--rule", "order"), (
+        "repeated, it sends nothing"
+    )
     assert stage.sandbox.counts()["events_counted"] == ORDERS
 
 
 @pytest.mark.full
 def test_a_retried_event_has_the_id_that_the_pipeline_gives_it(stage: Stage) -> None:
-    stage.command("retry", "--rule", "order", "--limit", "30")
+    stage.command("retry", "--include-erased", "--rule", "order", "--limit", "30")
     retried = set(stage.sandbox.event_ids())
     assert len(retried) == 30
     stage.run()  # another group: it reads everything, with the mended mapping
@@ -140,7 +144,7 @@ def test_a_retried_event_has_the_id_that_the_pipeline_gives_it(stage: Stage) -> 
 def test_an_interrupted_retry_is_repeated_and_counts_nothing_twice(stage: Stage, read: Reading) -> None:
     sandbox = stage.sandbox
     sandbox.set_fault("latency", path="/api", seconds=0.3)
-    with stage.start("retry", "--rule", "order") as retry:
+    with stage.start("retry", "--include-erased", "--rule", "order") as retry:
         wait_until(lambda: sandbox.counts()["events_counted"] > 0, "some delivered")
         retry.send_signal(signal.SIGINT)
         output, errors = retry.communicate(timeout=30)
@@ -151,13 +155,13 @@ def test_an_interrupted_retry_is_repeated_and_counts_nothing_twice(stage: Stage,
     assert read.groups()[FAILED_ORDERS] == ORDERS - counted, (
         "what was delivered is resolved, and nothing else"
     )
-    with stage.start("retry", "--rule", "order") as retry:
+    with stage.start("retry", "--include-erased", "--rule", "order") as retry:
         wait_until(lambda: sandbox.counts()["events_counted"] > counted, "more delivered")
         retry.kill()
         retry.communicate(timeout=30)
     assert sandbox.counts()["events_counted"] < ORDERS
     sandbox.clear_faults()
-    stage.command("retry", "--rule", "order")
+    stage.command("retry", "--include-erased", "--rule", "order")
     assert FAILED_ORDERS not in read.groups()
     assert sandbox.counts()["events_counted"] == len(sandbox.event_ids()) == ORDERS
 
@@ -206,7 +210,7 @@ def test_wrong_credentials_end_a_retry_with_the_reason_and_change_nothing(stage:
 @pytest.mark.full
 def test_an_outage_is_waited_for(stage: Stage, read: Reading) -> None:
     stage.sandbox.set_fault("status", status=503, times=3)
-    stage.command("retry", "--rule", "order")
+    stage.command("retry", "--include-erased", "--rule", "order")
     assert stage.sandbox.counts()["events_counted"] == ORDERS
     assert FAILED_ORDERS not in read.groups()
 

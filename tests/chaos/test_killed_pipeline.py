@@ -95,7 +95,7 @@ def run_to_the_end(
     with PipelineProcess(configuration) as pipeline:
         pipeline.wait_until(lambda: is_drained(bootstrap_servers, group, topic), "drained", 600)
         assert pipeline.stop() == 128 + signal.SIGTERM
-        assert pipeline.logs[-1]["event"] == "stopped", pipeline.output[-2000:]
+        assert pipeline.logged("stopped"), pipeline.output[-2000:]
 
 
 def prove(bootstrap_servers: str, topic: str, folder: Path, *, events: int, people: int) -> None:

@@ -112,6 +112,7 @@ def test_an_issuer_that_is_broken_at_the_start_costs_only_time(
 
 
 def test_a_topic_without_rights_is_named(kafka: OnBroker, secure_kafka: SecureKafka) -> None:
+    allow_alice_to_read(secure_kafka, ResourceType.GROUP, kafka.group)  # else the group may be refused first
     alice = secure_kafka.with_password("SCRAM-SHA-256", "alice", ALICE)
     member = Member(kafka.source(bootstrap_servers=secure_kafka.addresses["SECURE"], properties=alice))
     with pytest.raises(
