@@ -96,11 +96,11 @@ class Intake:
                 self._waiting.add(record)
                 continue
             translation = translate(record)
-            if type(translation) is SchemaPending:
+            if isinstance(translation, SchemaPending):
                 self._waiting.add(record, translation)
                 waits = True
             else:
-                yield record, translation  # type: ignore[misc]
+                yield record, translation
 
     def _sort(self, partition: AssignedPartition, run: Iterable[tuple[Record, Translation]]) -> None:
         """Open the records that make calls, pass over the others."""

@@ -64,7 +64,7 @@ def _registry(settings: Settings) -> Iterator[Finding]:
 
 def _kafka(settings: Settings, sample: int) -> Iterator[Finding]:
     # The one place that knows how settings become options of the client; loaded late, for it loads everything.
-    from pipeline.cli.assembly import kafka_options  # noqa: PLC0415
+    from pipeline.cli.assembly import kafka_options  # noqa: PLC0415 - keeps `--help` fast
 
     try:
         options = kafka_options(settings)

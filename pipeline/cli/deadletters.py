@@ -53,7 +53,7 @@ def list_letters(*, config: Path, files: tuple[Path, ...], each: bool, as_json: 
     """Show the dead letters, grouped by reason, rule and field, without any data of theirs."""
     from rich.console import Console  # noqa: PLC0415 - keeps `--help` fast
 
-    from pipeline.cli import deadletters_view as view  # noqa: PLC0415
+    from pipeline.cli import deadletters_view as view  # noqa: PLC0415 - keeps `--help` fast
 
     with find(config, files, selection_of(options)) as found:
         kinds, mask = by_kind(found.chosen), Mask()
@@ -97,7 +97,7 @@ def show(
     Texts and numbers are hidden unless asked for; the shape of the data stays.
     """
     from pipeline.cli.assembly import open_translator  # noqa: PLC0415 - keeps `--help` fast
-    from pipeline.cli.deadletters_view import record_document, record_lines  # noqa: PLC0415
+    from pipeline.cli.deadletters_view import record_document, record_lines  # noqa: PLC0415 - keeps `--help` fast
 
     settings = settings_of(config)
     mask = Mask(reveal=reveal, secrets=secrets_of(settings))
@@ -172,9 +172,9 @@ def retry(
     """
     from rich.console import Console  # noqa: PLC0415 - keeps `--help` fast
 
-    from pipeline.cli import deadletters_sending as sending  # noqa: PLC0415
-    from pipeline.cli.assembly import open_translator  # noqa: PLC0415
-    from pipeline.operations.logs import configure_logs  # noqa: PLC0415
+    from pipeline.cli import deadletters_sending as sending  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.cli.assembly import open_translator  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.operations.logs import configure_logs  # noqa: PLC0415 - keeps `--help` fast
 
     settings = settings_of(config)
     configure_logs(settings.logs.format, settings.logs.level)

@@ -62,8 +62,8 @@ class Retry:
             DeadLettersUnavailableError: what was delivered cannot be noted.
         """
         from pipeline.cli.assembly import open_redelivery  # noqa: PLC0415 - only this needs the client
-        from pipeline.delivery.delivery import SUSPICIOUS_BATCH_ITEMS  # noqa: PLC0415
-        from pipeline.delivery.flight import Flight  # noqa: PLC0415
+        from pipeline.delivery.delivery import SUSPICIOUS_BATCH_ITEMS  # noqa: PLC0415 - keeps `--help` fast
+        from pipeline.delivery.flight import Flight  # noqa: PLC0415 - keeps `--help` fast
 
         # A batch that is refused throughout would hold delivery; here it only means that nothing was mended yet.
         max_items = SUSPICIOUS_BATCH_ITEMS - 1

@@ -55,7 +55,7 @@ def _stored(paths: tuple[Path, ...]) -> Iterator[Stored]:
 @contextmanager
 def _stored_in_topic(settings: Settings) -> Iterator[Stored]:
     from pipeline.cli.assembly import dead_letter_topic  # noqa: PLC0415 - a file needs no Kafka
-    from pipeline.kafka.dead_letter_sink import TopicSink  # noqa: PLC0415
+    from pipeline.kafka.dead_letter_sink import TopicSink  # noqa: PLC0415 - keeps `--help` fast
 
     overflow = settings.deadletters.file
     sinks: list[Sink] = [TopicSink(lambda: dead_letter_topic(settings))]
@@ -72,7 +72,7 @@ def _stored_in_topic(settings: Settings) -> Iterator[Stored]:
 def _copy(settings: Settings, copy: IO[bytes]) -> Iterator[Foreign]:
     """Copy a topic's dead letters into a file; yield what is none."""
     from pipeline.cli.assembly import dead_letter_topic_options  # noqa: PLC0415 - a file needs no Kafka
-    from pipeline.kafka.dead_letter_reader import Omitted, read_dead_letters  # noqa: PLC0415
+    from pipeline.kafka.dead_letter_reader import Omitted, read_dead_letters  # noqa: PLC0415 - keeps `--help` fast
 
     for position, found in read_dead_letters(dead_letter_topic_options(settings)):
         match found:

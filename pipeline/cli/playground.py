@@ -27,9 +27,9 @@ def playground(paths: tuple[Path, ...], port: int, opens: bool) -> int:
     stop.listen()
 
     from pipeline.operations.admin import AdminServer  # noqa: PLC0415 - keeps `--help` fast
-    from pipeline.operations.admin_application import admin_application  # noqa: PLC0415
-    from pipeline.operations.admin_playground import PlaygroundPart  # noqa: PLC0415
-    from pipeline.operations.playground import Ways  # noqa: PLC0415
+    from pipeline.operations.admin_application import admin_application  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.operations.admin_playground import PlaygroundPart  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.operations.playground import Ways  # noqa: PLC0415 - keeps `--help` fast
 
     chosen = paths or ((Path("mappings"),) if Path("mappings").is_dir() else ())
     read_files(chosen)  # what cannot be read shows now

@@ -81,9 +81,9 @@ def _is_about(person: str | None, settings: "Callable[[], Settings]") -> "Callab
     """Return what tells whether a receipt is about a person; the key of hashed names is read when it is needed."""
     if person is None:
         return lambda _receipt: True
-    from pipeline.calls import Identity  # noqa: PLC0415
-    from pipeline.cli.receipting import namer  # noqa: PLC0415
-    from pipeline.replay.trace import person_key  # noqa: PLC0415
+    from pipeline.calls import Identity  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.cli.receipting import namer  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.replay.trace import person_key  # noqa: PLC0415 - keeps `--help` fast
 
     identity = person_key(person)
     hashed: list[str] = []
@@ -103,8 +103,8 @@ def _is_about(person: str | None, settings: "Callable[[], Settings]") -> "Callab
 
 
 def _read(path: Path) -> "Iterator[Receipt]":
-    from pipeline.receipts.log import read_receipts  # noqa: PLC0415
-    from pipeline.receipts.receipt import NotAReceiptError  # noqa: PLC0415
+    from pipeline.receipts.log import read_receipts  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.receipts.receipt import NotAReceiptError  # noqa: PLC0415 - keeps `--help` fast
 
     for number, found in read_receipts(path):
         if isinstance(found, NotAReceiptError):

@@ -189,13 +189,13 @@ def _check(arguments: ReplayArguments) -> None:
 def _run(arguments: ReplayArguments, stop: StopRequest) -> int:
     from rich.console import Console  # noqa: PLC0415 - keeps `--help` fast
 
-    from pipeline.cli.assembly import open_translator  # noqa: PLC0415
-    from pipeline.cli.replay_session import Session  # noqa: PLC0415
-    from pipeline.cli.replay_settings import replay_settings  # noqa: PLC0415
-    from pipeline.operations.logs import configure_logs  # noqa: PLC0415
-    from pipeline.replay.bill import Bill  # noqa: PLC0415
-    from pipeline.replay.summary import Summary  # noqa: PLC0415
-    from pipeline.replay.views import summary_table  # noqa: PLC0415
+    from pipeline.cli.assembly import open_translator  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.cli.replay_session import Session  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.cli.replay_settings import replay_settings  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.operations.logs import configure_logs  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.replay.bill import Bill  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.replay.summary import Summary  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.replay.views import summary_table  # noqa: PLC0415 - keeps `--help` fast
 
     settings = replay_settings(arguments)
     configure_logs(settings.logs.format, "warning")

@@ -43,15 +43,15 @@ def run(path: Path, watch: bool, workers: int) -> int:
     settings = load_settings(path, os.environ, warn=lambda problem: click.echo(str(problem), err=True))
 
     if workers > 1:
-        from pipeline.cli.workers import run_workers  # noqa: PLC0415
+        from pipeline.cli.workers import run_workers  # noqa: PLC0415 - keeps `--help` fast
 
         return run_workers(settings, path, workers, ("--watch",) if watch else ())
 
     import structlog  # noqa: PLC0415 - imported late, so that a mistake in the settings shows at once
 
-    from pipeline.cli.assembly import open_pipeline  # noqa: PLC0415
-    from pipeline.cli.reload import Reloader  # noqa: PLC0415
-    from pipeline.operations.logs import configure_logs  # noqa: PLC0415
+    from pipeline.cli.assembly import open_pipeline  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.cli.reload import Reloader  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.operations.logs import configure_logs  # noqa: PLC0415 - keeps `--help` fast
 
     configure_logs(settings.logs.format, settings.logs.level)
     log = structlog.get_logger(__name__)

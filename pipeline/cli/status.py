@@ -132,10 +132,10 @@ def _of_group(settings: "Settings", address: str | None) -> dict[str, Any]:
 def _aged(settings: "Settings", found: "Sequence[PartitionProgress]") -> "Sequence[PartitionStatus]":
     """Return how late each partition is, and the time its topic leaves."""
     from pipeline.cli.assembly import kafka_options  # noqa: PLC0415 - keeps `--help` fast
-    from pipeline.kafka.age_watch import look_once  # noqa: PLC0415
-    from pipeline.kafka.ages import RecordAges  # noqa: PLC0415
-    from pipeline.records import TopicPartition  # noqa: PLC0415
-    from pipeline.status import PartitionStatus  # noqa: PLC0415
+    from pipeline.kafka.age_watch import look_once  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.kafka.ages import RecordAges  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.records import TopicPartition  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.status import PartitionStatus  # noqa: PLC0415 - keeps `--help` fast
 
     ages = RecordAges(kafka_options(settings), timeout_s=AGES_TIMEOUT_S)
     try:
@@ -152,9 +152,9 @@ def _aged(settings: "Settings", found: "Sequence[PartitionProgress]") -> "Sequen
 
 def _show(document: dict[str, Any], path: Path, admin: str | None, watch: bool) -> None:
     from rich.console import Console  # noqa: PLC0415 - keeps `--help` fast
-    from rich.live import Live  # noqa: PLC0415
+    from rich.live import Live  # noqa: PLC0415 - keeps `--help` fast
 
-    from pipeline.operations.status_view import status_view  # noqa: PLC0415
+    from pipeline.operations.status_view import status_view  # noqa: PLC0415 - keeps `--help` fast
 
     if not watch:
         Console().print(status_view(document))

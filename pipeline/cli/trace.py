@@ -44,7 +44,7 @@ def trace(*, whom: str, sandbox: str | None, **options: Any) -> int:
     The exit status is 1 when there is nothing about them in the range.
     """
     from pipeline.cli.replay_arguments import ReplayArguments  # noqa: PLC0415 - keeps `--help` fast
-    from pipeline.cli.trace_reading import read_traces  # noqa: PLC0415
+    from pipeline.cli.trace_reading import read_traces  # noqa: PLC0415 - keeps `--help` fast
 
     if sandbox is not None and not sandbox.startswith(("http://", "https://")):
         raise click.UsageError("--sandbox must be http:// or https:// and a host.")

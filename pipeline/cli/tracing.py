@@ -36,7 +36,7 @@ class TracingParts:
         """Return what delivers and traces."""
         if self._tracing is None:
             return courier
-        from pipeline.operations.tracing_parts import TracedCourier  # noqa: PLC0415
+        from pipeline.operations.tracing_parts import TracedCourier  # noqa: PLC0415 - only when it is on
 
         return TracedCourier(courier, self._tracing)
 
@@ -44,7 +44,7 @@ class TracingParts:
         """Return what observes requests and traces them."""
         if self._tracing is None or self._now is None:
             return observe
-        from pipeline.operations.tracing_parts import traced_requests  # noqa: PLC0415
+        from pipeline.operations.tracing_parts import traced_requests  # noqa: PLC0415 - only when it is on
 
         return traced_requests(observe, self._tracing, self._now)
 
@@ -63,7 +63,7 @@ def open_tracing(settings: Settings, now: Callable[[], float], closing: ExitStac
         return UNTRACED
     try:
         from pipeline.operations.tracing import Tracing  # noqa: PLC0415 - only when it is on
-        from pipeline.operations.tracing_export import otlp_processor  # noqa: PLC0415
+        from pipeline.operations.tracing_export import otlp_processor  # noqa: PLC0415 - only when it is on
     except ImportError:
         raise ConfigurationError(
             "tracing.enabled: OpenTelemetry is not installed; install 'cio-pipeline[otel]' or set it to false"

@@ -69,14 +69,14 @@ def compile_schema(schema: Schema) -> Reader | Undecodable:
     # Each of these libraries is loaded when its first schema comes.
     match schema.kind:
         case SchemaKind.AVRO:
-            from pipeline.decode.avro import avro_reader  # noqa: PLC0415
+            from pipeline.decode.avro import avro_reader  # noqa: PLC0415 - of the extra
 
             return avro_reader(schema)
         case SchemaKind.PROTOBUF:
-            from pipeline.decode.protobuf import protobuf_reader  # noqa: PLC0415
+            from pipeline.decode.protobuf import protobuf_reader  # noqa: PLC0415 - of the extra
 
             return protobuf_reader(schema)
         case SchemaKind.JSON:
-            from pipeline.decode.json_schema import json_schema_reader  # noqa: PLC0415
+            from pipeline.decode.json_schema import json_schema_reader  # noqa: PLC0415 - of the extra
 
             return json_schema_reader(schema)
