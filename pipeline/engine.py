@@ -18,10 +18,10 @@ from pipeline.delivery.flight import Flight
 from pipeline.delivery.lanes import Lanes
 from pipeline.delivery.lease import Lease
 from pipeline.errors import LimitReachedError
-from pipeline.intake import Intake, Translator
+from pipeline.intake import Intake
 from pipeline.kafka.assignment import Assignment
 from pipeline.kafka.watchdog import Watchdog
-from pipeline.ports import Clock, Sender, Source
+from pipeline.ports import Clock, Sender, Source, Translator
 from pipeline.records import Record, TopicPartition
 from pipeline.settlement import Settlement
 from pipeline.status import EngineStatus

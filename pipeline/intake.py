@@ -6,7 +6,6 @@ Records come in runs of one partition, and what can be done once for a run is no
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Protocol
 
 from pipeline.calls import CallFailure
 from pipeline.deadletters.keeper import DeadLetterKeeper
@@ -15,21 +14,13 @@ from pipeline.delivery.batch import Operation
 from pipeline.delivery.flight import Flight
 from pipeline.delivery.open_record import OpenRecord
 from pipeline.kafka.assignment import AssignedPartition, Assignment
-from pipeline.ports import Clock
+from pipeline.ports import Clock, Translator
 from pipeline.records import Record, TopicPartition
 from pipeline.tally import Tally
 from pipeline.translation import Prepared, Translation
 from pipeline.waiting import Waiting
 
 _PARTITION = itemgetter(0, 1)  # of a record
-
-
-class Translator(Protocol):
-    """Record in, operations out."""
-
-    def translate(self, record: Record) -> Translation | SchemaPending:
-        """Return what becomes of a record, or that its schema is being looked up; never raises."""
-        ...
 
 
 class Intake:

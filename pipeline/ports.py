@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline.deadletters.entry import DeadLetter
+from pipeline.decode import SchemaPending
 from pipeline.delivery.batch import Batch, BatchResult
 from pipeline.delivery.open_record import OpenRecord
 from pipeline.records import Record, TopicPartition
 from pipeline.status import ClientStatus
+from pipeline.translation import Translation
 
 
 class Clock(Protocol):
@@ -23,6 +25,14 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Unix time in seconds."""
+        ...
+
+
+class Translator(Protocol):
+    """Record in, operations out."""
+
+    def translate(self, record: Record) -> Translation | SchemaPending:
+        """Return what becomes of a record, or that its schema is being looked up; never raises."""
         ...
 
 

@@ -6,7 +6,8 @@ from contextlib import ExitStack
 from pipeline.clock import SystemClock
 from pipeline.config import Settings
 from pipeline.customerio.verdicts import Retry, Verdict, retry_cause, verdict_name
-from pipeline.delivery.measured import Courier, MeasuredCourier
+from pipeline.delivery.measured import MeasuredCourier
+from pipeline.delivery.sender import Courier
 from pipeline.kafka.age_watch import AgeWatch
 from pipeline.kafka.ages import RecordAges
 from pipeline.kafka.options import KafkaOptions

@@ -8,7 +8,6 @@ from pipeline.config import Settings
 from pipeline.deadletters.keeper import DeadLetterKeeper
 from pipeline.decode.patience import patient
 from pipeline.delivery.lanes import Lanes
-from pipeline.intake import Translator as RecordTranslator
 from pipeline.kafka.options import KafkaOptions
 from pipeline.kafka.reread import reread
 from pipeline.mapping import RuleSet
@@ -22,6 +21,7 @@ from pipeline.people.register import Register
 from pipeline.people.source import LearningSource
 from pipeline.people.unchanged import UnchangedIdentifies, UnchangedOptions
 from pipeline.ports import Clock, Sender, Source
+from pipeline.ports import Translator as RecordTranslator
 from pipeline.records import Record, TopicPartition
 from pipeline.tally import Tally
 from pipeline.translation import Prepared, Translator

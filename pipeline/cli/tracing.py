@@ -9,7 +9,7 @@ from pipeline.config import Settings
 from pipeline.customerio.verdicts import Verdict
 from pipeline.delivery.sender import Courier
 from pipeline.errors import ConfigurationError
-from pipeline.intake import Translator
+from pipeline.ports import Translator
 
 if TYPE_CHECKING:
     from pipeline.operations.tracing import Tracing

@@ -1,23 +1,10 @@
 """Delays and fill of batches, measured a few times a batch and never for each call."""
 
 from collections.abc import Callable
-from typing import Protocol
 
-from pipeline.delivery.admission import Admission
 from pipeline.delivery.batch import Batch, BatchResult, Confirmed, Operation
-from pipeline.delivery.hold import Hold
+from pipeline.delivery.sender import Courier
 from pipeline.measures import DeliveryMeasures
-
-
-class Courier(Protocol):
-    """Who brings one batch to its end; see `sender.Courier`."""
-
-    hold: Hold
-    admission: Admission
-
-    async def deliver(self, batch: Batch) -> BatchResult:
-        """Return one outcome for each operation, also when cancelled."""
-        ...
 
 
 class MeasuredCourier:

@@ -1,37 +1,17 @@
 """What tracing puts around the parts of a pipeline."""
 
 from collections.abc import Callable
-from typing import Protocol
 
 from opentelemetry.trace import use_span
 
 from pipeline.customerio.verdicts import Verdict
 from pipeline.decode import SchemaPending
-from pipeline.delivery.admission import Admission
 from pipeline.delivery.batch import Batch, BatchResult
-from pipeline.delivery.hold import Hold
+from pipeline.delivery.sender import Courier
 from pipeline.operations.tracing import Tracing
+from pipeline.ports import Translator
 from pipeline.records import Record
 from pipeline.translation import Translation
-
-
-class Translator(Protocol):
-    """Record in, operations out; see `intake.Translator`."""
-
-    def translate(self, record: Record) -> Translation | SchemaPending:
-        """Return what becomes of a record."""
-        ...
-
-
-class Courier(Protocol):
-    """Who brings one batch to its end; see `sender.Courier`."""
-
-    hold: Hold
-    admission: Admission
-
-    async def deliver(self, batch: Batch) -> BatchResult:
-        """Return one outcome for each operation, also when cancelled."""
-        ...
 
 
 class TracedTranslator:

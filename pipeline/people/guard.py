@@ -6,10 +6,10 @@ from typing import Literal
 
 from pipeline.calls import CallFailure, CallKind, CallSource, Identity, Reason
 from pipeline.decode import SchemaPending
-from pipeline.intake import Translator
 from pipeline.people.known import ENDING_KINDS, MAKING_KINDS, KnownPeople, can_be_a_ghost
 from pipeline.people.policies import Policies
 from pipeline.people.register import Known, name_of
+from pipeline.ports import Translator
 from pipeline.records import Record
 from pipeline.translation import Prepared, Translation
 from pipeline.unidentified import Unidentified

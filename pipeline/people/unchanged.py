@@ -12,10 +12,9 @@ import orjson
 from pipeline.calls import COUNTED_KINDS, CallKind
 from pipeline.decode import SchemaPending
 from pipeline.delivery.batch import Confirmed, Operation, Outcome
-from pipeline.intake import Translator
 from pipeline.kafka.assignment import AssignedPartition
 from pipeline.people.names import secondary_of
-from pipeline.ports import Clock
+from pipeline.ports import Clock, Translator
 from pipeline.records import Record, TopicPartition
 from pipeline.translation import Prepared, Translation
 
