@@ -50,6 +50,8 @@ class HelperProcess:
         self._module = module
         self._first = first
         self._lock = Lock()
+        self._starting = Lock()
+        self._closed = False
         self._process: subprocess.Popen[bytes] | None = None
         self._rest = b""
 
@@ -66,7 +68,7 @@ class HelperProcess:
         Raises:
             HelperBusyError: somebody else's question has taken longer than `wait_s`.
             HelperDeadlineError: there was no answer in time.
-            PipelineError: the process says why it cannot answer, or has ended.
+            PipelineError: the process says why it cannot answer, has ended, or was closed.
         """
         if not self._lock.acquire(timeout=wait_s):
             raise HelperBusyError("somebody else's question is being worked on; try again")
@@ -82,22 +84,26 @@ class HelperProcess:
             process.terminate()
 
     def close(self) -> None:
-        """End the process, in order if it knows how to."""
-        process = self._process
-        if process is not None:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_STOP_S)
-            self._end(process)
+        """End the process for good, in order if it knows how to. Whoever waits for its answer is told that it ended."""
+        with self._starting:
+            self._closed = True
+            process = self._process
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        # The pipes are theirs who ask: they see the end of it, and let go.
+        if self._lock.acquire(timeout=_STOP_S):
+            try:
+                self._end(process)
+            finally:
+                self._lock.release()
 
     def _ask(self, line: bytes, deadline: float, progress: Progress | None) -> Any:
-        process = self._running()
-        try:
-            self._write(process, line)
-        except OSError:  # it has just ended by itself
-            self._end(process)
-            process = self._running()
-            self._write(process, line)
+        process = self._asked(line)
         while True:
             answer = self._read(process, deadline)
             if "progress" in answer:
@@ -108,21 +114,37 @@ class HelperProcess:
             else:
                 return answer["ok"]
 
+    def _asked(self, line: bytes) -> subprocess.Popen[bytes]:
+        for _ in range(2):  # it may just have ended by itself
+            with suppress(OSError):
+                process = self._running()
+                self._write(process, line)
+                return process
+            if self._process is not None:
+                self._end(self._process)
+        raise PipelineError("it ended before it could be asked")
+
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             if self._process is not None:
                 self._end(self._process)
             self._rest = b""
-            self._process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-P", "-m", self._module],  # -P: nothing of the current folder is imported
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=self._environment,
-                start_new_session=True,  # Ctrl-C at the terminal is the pipeline's
-            )
+            with self._starting:
+                self._process = self._started()
             self._write(self._process, self._first)
         return self._process
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._closed:
+            raise PipelineError("the program is coming to its end")
+        return subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-P", "-m", self._module],  # -P: nothing of the current folder is imported
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=self._environment,
+            start_new_session=True,  # Ctrl-C at the terminal is the pipeline's
+        )
 
     @staticmethod
     def _write(process: subprocess.Popen[bytes], data: bytes) -> None:

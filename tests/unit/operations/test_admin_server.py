@@ -110,7 +110,8 @@ def test_a_port_in_use_is_a_clear_sentence_and_leaves_no_thread() -> None:
         with pytest.raises(ConfigurationError, match=f"admin.listen: {listen} is in use by another program"):
             server.start()
         server.stop()
-    assert threading.active_count() == before
+    # Fewer, when a thread of an earlier test has ended meanwhile.
+    assert threading.active_count() <= before
 
 
 def test_an_address_that_is_not_ours_is_a_clear_sentence() -> None:

@@ -97,6 +97,14 @@ def test_one_question_at_a_time(helper: HelperProcess) -> None:
     other.join()
 
 
+def test_after_it_was_closed_no_process_is_started_for_anybody(helper: HelperProcess) -> None:
+    ask(helper, "echo")
+    helper.close()
+    with pytest.raises(PipelineError, match="the program is coming to its end"):
+        ask(helper, "echo")
+    assert helper._process is None
+
+
 def test_a_process_that_nobody_asks_ends_by_itself_and_is_started_again() -> None:
     helper = HelperProcess(MODULE, environment={**HERE, "IDLE_S": "1"})
     first = ask(helper, "echo")["process"]
