@@ -47,6 +47,8 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "broken_json", "share": 0.2, "times": 3},
 )
 ITEMS = {"kind": "items", "indexes": [0], "share": 0.3, "times": 8}
+REFUSALS: dict[str, Any] = {"kind": "status", "status": 400, "body": ECHO, "times": 80}
+"""Refusals in a row, more than it takes to narrow every batch in flight down to a single call, which is then given up."""
 
 _topics = count(1)
 
@@ -143,6 +145,7 @@ def test_neither_secrets_nor_people_show_in_what_the_pipeline_says(
                 "commit_interval_seconds": 0.3,
                 "linger_milliseconds": 5,
                 "batch_max_items": 10,
+                "max_in_flight_requests": 2,
                 "retry": {"initial_backoff_seconds": 0.02, "max_backoff_seconds": 0.2},
             },
         )
@@ -151,6 +154,7 @@ def test_neither_secrets_nor_people_show_in_what_the_pipeline_says(
             pipeline.wait_until(lambda: calls_at(sandbox) > 100, "some calls delivered", 120)
             pipeline.kill()
             said["the logs of a killed pipeline"] = pipeline.output
+        sandbox.set_fault(path=f"/api/{api}", **REFUSALS)
 
         def is_over() -> bool:
             for path in ("/metrics", "/api/status", "/readyz", "/healthz", "/"):
