@@ -48,7 +48,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
 )
 ITEMS = {"kind": "items", "indexes": [0], "share": 0.3, "times": 8}
 REFUSALS: dict[str, Any] = {"kind": "status", "status": 400, "body": ECHO, "times": 80}
-"""Refusals in a row, more than it takes to narrow every batch in flight down to a single call, which is then given up."""
+"""Refusals in a row, more than it takes to narrow every batch in flight down to a single call, which is given up."""
 
 _topics = count(1)
 
@@ -125,7 +125,7 @@ def test_neither_secrets_nor_people_show_in_what_the_pipeline_says(
     letters = f"{topic}-letters" if in_kafka else None
     if letters is not None:
         embedded_broker.create_topic(letters, 2)
-    records = write_shop(broker, topic, 2_000 if api == "v2" else 600, people=200)
+    records = write_shop(broker, topic, 1_000 if api == "v2" else 600, people=200)
     people = email_addresses(records)
     needles = [SITE_ID, API_KEY, CREDENTIALS, SASL_PASSWORD, ECHOED, *people]
     said: dict[str, str] = {}

@@ -69,6 +69,7 @@ def prove(bootstrap_servers: str, topic: str, folder: Path, steps: int) -> None:
             bootstrap_servers=bootstrap_servers,
             topic=topic,
             base_url=sandbox.base_url,
+            group=topic,
             mapping={"files": ["steps.yaml"]},
             delivery={
                 "max_in_flight_requests": CONCURRENCY,
@@ -86,7 +87,7 @@ def prove(bootstrap_servers: str, topic: str, folder: Path, steps: int) -> None:
         def is_over() -> bool:
             nonlocal most_in_flight
             most_in_flight = max(most_in_flight, pipeline.status()["batches_in_flight"])
-            return is_drained(bootstrap_servers, "test-group", topic)
+            return is_drained(bootstrap_servers, topic, topic)
 
         with PipelineProcess(configuration) as pipeline:
             pipeline.wait_until(is_over, "drained", 600)
@@ -103,7 +104,7 @@ def test_each_persons_calls_first_arrive_in_the_order_of_kafka(
 ) -> None:
     topic = f"order-{next(_topics)}"
     embedded_broker.create_topic(topic, PARTITIONS)
-    prove(embedded_broker.bootstrap_servers, topic, tmp_path, 100)
+    prove(embedded_broker.bootstrap_servers, topic, tmp_path, 60)
 
 
 @pytest.mark.kafka

@@ -41,12 +41,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield target
 
 
-def arguments() -> dict[str, str]:
-    """Return the build's arguments. The extras, two thirds of what is installed, belong to the full suite."""
-    told = dict(argument.split("=", 1) for argument in BUILD.all("ARG"))
-    return told if os.environ.get("CIO_TEST") == "all" else told | {"EXTRAS": ""}
-
-
 def play(command: str, target: Path, context: Path) -> None:
     here = (
         command.replace("/opt/cio-pipeline", str(target))
@@ -56,7 +50,7 @@ def play(command: str, target: Path, context: Path) -> None:
     ran = subprocess.run(
         ["sh", "-ec", here],
         cwd=context,
-        env={**os.environ, **arguments()},
+        env={**os.environ, **dict(argument.split("=", 1) for argument in BUILD.all("ARG"))},
         capture_output=True,
         text=True,
         check=False,
