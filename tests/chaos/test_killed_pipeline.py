@@ -129,18 +129,12 @@ def test_three_kills_lose_nothing_and_count_nothing_twice(
 ) -> None:
     topic = f"killed-{next(_topics)}"
     embedded_broker.create_topic(topic, PARTITIONS)
-    prove(embedded_broker.bootstrap_servers, topic, tmp_path, events=6_000, people=300)
+    prove(embedded_broker.bootstrap_servers, topic, tmp_path, events=3_000, people=150)
 
 
 @pytest.mark.kafka
+@pytest.mark.full
 def test_three_kills_on_apache_kafka(apache_kafka: ApacheKafka, tmp_path: Path) -> None:
     topic = f"killed-{next(_topics)}"
     apache_kafka.create_topic(topic, PARTITIONS)
-    full = os.environ.get("CIO_TEST") == "all"
-    prove(
-        apache_kafka.bootstrap_servers,
-        topic,
-        tmp_path,
-        events=100_000 if full else 3_000,
-        people=5_000 if full else 150,
-    )
+    prove(apache_kafka.bootstrap_servers, topic, tmp_path, events=100_000, people=5_000)

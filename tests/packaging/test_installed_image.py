@@ -13,7 +13,7 @@ import pytest
 from pipeline import __version__
 from tests.packaging.dockerfile import PROJECT
 
-pytestmark = pytest.mark.full  # test_newcomer.py tries the wheel every day
+pytestmark = pytest.mark.full  # it takes a minute of work
 
 
 def run(installed: Path, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -20,6 +20,7 @@ from tests.packaging.dockerfile import PROJECT
 from tests.servers.embedded import EmbeddedBrokerProcess
 from tests.servers.ports import free_ports
 
+pytestmark = pytest.mark.full  # the program is built and installed first
 PAGE = (PROJECT / "docs/quick-start.md").read_text("utf-8")
 COMMANDS = [
     line
@@ -188,7 +189,6 @@ def test_the_path_leads_to_a_first_delivered_event(newcomer: Newcomer, broker: E
     assert typed == COMMANDS
 
 
-@pytest.mark.full
 def test_in_an_empty_folder_every_command_of_the_first_day_works(
     newcomer: Newcomer, broker: EmbeddedBrokerProcess
 ) -> None:

@@ -41,12 +41,15 @@ def configuration(
 @pytest.mark.parametrize(
     "choices",
     [
-        (),
-        ("--allow-irreversible", "--include-erased"),
-        ("--identify", "fold"),
-        ("--rules", "order,signup", "--partitions", "0-1"),
+        pytest.param((), id="plain"),
+        pytest.param(("--allow-irreversible", "--include-erased"), id="everything", marks=pytest.mark.full),
+        pytest.param(("--identify", "fold"), id="folded"),
+        pytest.param(
+            ("--rules", "order,signup", "--partitions", "0-1"),
+            id="some rules of some partitions",
+            marks=pytest.mark.full,
+        ),
     ],
-    ids=["plain", "everything", "folded", "some rules of some partitions"],
 )
 def test_a_run_does_what_the_bill_said(
     configuration: Path, sandbox: SandboxThread, tmp_path: Path, choices: tuple[str, ...]
