@@ -2,6 +2,8 @@
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# The tests start hundreds of processes, each of which would compile the program anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -13,12 +15,12 @@ USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c '$(USABLE)' 2>/dev/null && echo $(name))))
 
 # tests/conftest.py chooses the tests; this says what it leaves out.
-# The everyday tests wait for processes most of the time, so five wait at once; the large ones work, and two do.
+# The everyday tests wait for processes most of the time, so four wait at once; the large ones work, and two do.
 ifeq ($(CIO_TEST),all)
 AT_ONCE := 2
 LEFT_OUT := tests marked slow (minutes each; by name: $(PY) -m pytest -m slow)
 else
-AT_ONCE := 5
+AT_ONCE := 4
 LEFT_OUT := tests marked full (large sizes and real Kafka; with them: make test CIO_TEST=all) and slow (minutes each)
 endif
 
