@@ -38,12 +38,6 @@ GOOD = [{"type": "signup", "user": f"u{number}", "at": AT, "note": XSS} for numb
 BROKEN = [{"type": "order", "user": XSS, "at": AT, "product": None, "note": XSS, XSS: XSS} for _ in range(3)]
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxThread]:
-    with SandboxThread() as server:
-        yield server
-
-
 @pytest.fixture
 def stage(embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxThread, tmp_path: Path) -> Stage:
     """Forty events that work, three that do not, and one that cannot be read."""

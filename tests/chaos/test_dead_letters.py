@@ -2,7 +2,6 @@
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +44,6 @@ def order(number: int) -> dict[str, Any]:
         "total": number,
         "note": f"for {EMAIL}",
     }
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxThread]:
-    with SandboxThread() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture(scope="module")

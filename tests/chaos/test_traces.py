@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from uuid import uuid4
 
 import pytest
@@ -17,6 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from tests.servers.embedded import EmbeddedBrokerProcess
 from tests.servers.pipeline import PipelineProcess, write_configuration
 from tests.servers.sandbox import SandboxThread
+from tests.servers.serving import serving
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
@@ -69,13 +69,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    server = Receiver()
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Receiver()) as receiver:
+        yield receiver
 
 
 def configuration(folder: Path, servers: str, topic: str, base_url: str, receiver: Receiver) -> Path:

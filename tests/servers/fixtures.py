@@ -8,7 +8,9 @@ from tests.servers.apache_kafka import ApacheKafka
 from tests.servers.embedded import EmbeddedBrokerProcess, skip_without_native_interface
 from tests.servers.kafka_jars import KafkaUnavailableError
 from tests.servers.requirements import missing
+from tests.servers.sandbox import SandboxThread
 from tests.servers.secure_kafka import Certificates, SecureKafka
+from tests.servers.serving import serving
 from tests.servers.token_issuer import TokenIssuer
 
 
@@ -28,7 +30,7 @@ def apache_kafka() -> Iterator[ApacheKafka]:
 def secure_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
     """One broker with TLS, users and rights for the whole session; tests keep apart by topic and group names."""
     folder = tmp_path_factory.mktemp("secure-kafka")
-    with TokenIssuer(folder) as issuer:
+    with serving(TokenIssuer(folder)) as issuer:
         try:
             kafka = SecureKafka(Certificates(folder), issuer)
             kafka.__enter__()
@@ -46,3 +48,10 @@ def embedded_broker() -> Iterator[EmbeddedBrokerProcess]:
     skip_without_native_interface()
     with EmbeddedBrokerProcess() as broker:
         yield broker
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxThread]:
+    """A sandbox for the tests of one file, in a thread of this process."""
+    with SandboxThread() as sandbox:
+        yield sandbox

@@ -4,7 +4,6 @@ The document says less than the API does in places, and more in others. Where th
 below says so and why; anything else is a failure.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +38,6 @@ pytestmark = [
     pytest.mark.skipif(not DOCUMENT.exists(), reason="the vendor's document is not here: ../shared/data"),
     pytest.mark.filterwarnings("ignore"),  # of schemathesis and of what it brings
 ]
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxThread]:
-    with SandboxThread() as server:
-        yield server
 
 
 def operations() -> list[Any]:

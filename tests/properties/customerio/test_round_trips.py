@@ -59,12 +59,6 @@ VALUES = st.recursive(
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxThread]:
-    with SandboxThread() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def runner() -> Iterator[asyncio.Runner]:
     with asyncio.Runner() as loop:
         yield loop

@@ -1,7 +1,6 @@
 """The bill of a dry run is what a real run then does."""
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,6 @@ from tests.servers.shop_topic import write_shop
 
 RECORDS = 4_000
 PARTITIONS = 3
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxThread]:
-    with SandboxThread() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture(scope="module")

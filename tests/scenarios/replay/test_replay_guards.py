@@ -1,7 +1,6 @@
 """What a replay must not do by itself: mail people twice, delete who came back, bring back who was erased."""
 
 import time
-from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -78,12 +77,6 @@ class Story:
             )
             for each in self.sandbox.arrivals()
         ]
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxThread]:
-    with SandboxThread() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture

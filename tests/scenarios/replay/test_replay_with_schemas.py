@@ -1,7 +1,6 @@
 """A replay of records with schemas: what only looks waits for a registry that is slow, as the run does."""
 
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +12,7 @@ from tests.servers.embedded import EmbeddedBrokerProcess
 from tests.servers.pipeline import write_configuration
 from tests.servers.replay import replay, run_command
 from tests.servers.sandbox import SandboxThread
+from tests.servers.serving import serving
 
 SCHEMA = {"schemaType": "JSON", "schema": json.dumps({"type": "object", "required": ["who"]})}
 MAPPING = """
@@ -56,12 +56,8 @@ class Answer(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def registry() -> Iterator[Registry]:
-    with Registry() as registry:
-        thread = threading.Thread(target=registry.serve_forever, args=(0.05,))
-        thread.start()
+    with serving(Registry()) as registry:
         yield registry
-        registry.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """`cio-pipeline trace`: why did this person not get the mail?"""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -22,12 +21,6 @@ RECORDS = [
     {"type": "order.placed", "occurred_at": TIME, "user": {"id": "ada"}, "order": {"total": 1, "currency": 5}},
     {"type": "internal.ping"},
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxThread]:
-    with SandboxThread() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture(scope="module")

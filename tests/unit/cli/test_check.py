@@ -6,11 +6,9 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -21,7 +19,8 @@ from tests.servers.embedded import EmbeddedBrokerProcess
 from tests.servers.internet import Internet
 from tests.servers.pipeline import write_configuration
 from tests.servers.ports import free_ports
-from tests.servers.sandbox import API_KEY, SandboxProcess
+from tests.servers.sandbox import API_KEY, SandboxThread
+from tests.servers.serving import serving
 
 _topics = count(1)
 SIGNED_UP = {
@@ -29,12 +28,6 @@ SIGNED_UP = {
     "occurred_at": "2026-03-14T09:26:53Z",
     "user": {"id": "ann", "email": "a@b.c"},
 }
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxProcess]:
-    with SandboxProcess() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture
@@ -68,7 +61,7 @@ class Checked:
 
 
 def configured(
-    folder: Path, broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, **sections: Any
+    folder: Path, broker: EmbeddedBrokerProcess, sandbox: SandboxThread, topic: str, **sections: Any
 ) -> Path:
     return write_configuration(
         folder,
@@ -88,7 +81,7 @@ def put(broker: EmbeddedBrokerProcess, topic: str, partition: int, *events: obje
 
 
 def test_everything_right_is_a_tick_a_line_and_status_0(
-    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxThread, topic: str, tmp_path: Path
 ) -> None:
     put(embedded_broker, topic, 0, SIGNED_UP, {"type": "nobody.cares"})
     checked = Checked(configured(tmp_path, embedded_broker, sandbox, topic))
@@ -112,7 +105,7 @@ def test_everything_right_is_a_tick_a_line_and_status_0(
 
 
 def test_nothing_is_sent_committed_or_written(
-    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxThread, topic: str, tmp_path: Path
 ) -> None:
     put(embedded_broker, topic, 0, SIGNED_UP)
     before = sandbox.counts()["calls"]
@@ -126,7 +119,7 @@ def test_nothing_is_sent_committed_or_written(
 
 
 def test_a_person_in_several_partitions_is_a_cross(
-    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxThread, topic: str, tmp_path: Path
 ) -> None:
     put(embedded_broker, topic, 0, SIGNED_UP)
     put(embedded_broker, topic, 2, SIGNED_UP)
@@ -138,7 +131,7 @@ def test_a_person_in_several_partitions_is_a_cross(
 
 
 def test_records_that_no_rule_matches_or_that_are_no_json_are_crosses(
-    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxThread, topic: str, tmp_path: Path
 ) -> None:
     put(embedded_broker, topic, 0, {"other": 1}, {"other": 2})
     configuration = configured(tmp_path, embedded_broker, sandbox, topic)
@@ -150,7 +143,7 @@ def test_records_that_no_rule_matches_or_that_are_no_json_are_crosses(
 
 
 def test_a_topic_that_is_not_there_is_named_with_what_to_do(
-    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, tmp_path: Path
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxThread, tmp_path: Path
 ) -> None:
     checked = Checked(configured(tmp_path, embedded_broker, sandbox, "no-such-topic"), "--json")
     assert checked.status == 1
@@ -160,7 +153,7 @@ def test_a_topic_that_is_not_there_is_named_with_what_to_do(
 
 @pytest.mark.full  # ten seconds of waiting for a broker
 def test_a_broker_that_is_not_there_is_a_cross_and_customerio_is_asked_all_the_same(
-    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, tmp_path: Path
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxThread, tmp_path: Path
 ) -> None:
     (port,) = free_ports(1)
     servers = {"bootstrap_servers": f"127.0.0.1:{port}"}
@@ -172,7 +165,7 @@ def test_a_broker_that_is_not_there_is_a_cross_and_customerio_is_asked_all_the_s
 
 
 def test_credentials_that_customerio_refuses_and_an_address_where_nobody_is(
-    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxThread, topic: str, tmp_path: Path
 ) -> None:
     wrong = {"api_key": "wrong-key"}
     checked = Checked(configured(tmp_path, embedded_broker, sandbox, topic, customerio=wrong), "--json")
@@ -187,7 +180,7 @@ def test_credentials_that_customerio_refuses_and_an_address_where_nobody_is(
 
 
 def test_a_mapping_with_an_error_and_one_whose_test_fails(
-    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxThread, topic: str, tmp_path: Path
 ) -> None:
     rules = tmp_path / "rules.yaml"
     configuration = configured(tmp_path, embedded_broker, sandbox, topic, mapping={"files": ["rules.yaml"]})
@@ -205,7 +198,7 @@ def test_a_mapping_with_an_error_and_one_whose_test_fails(
 
 
 def test_a_registry_that_is_not_there_and_records_that_wait_for_it(
-    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxThread, topic: str, tmp_path: Path
 ) -> None:
     (port,) = free_ports(1)
     decode = {"format": "schema_registry", "registry": {"url": f"http://127.0.0.1:{port}"}}
@@ -223,7 +216,7 @@ def test_settings_that_are_wrong_come_first_and_alone(tmp_path: Path) -> None:
 
 
 def test_a_folder_for_dead_letters_that_is_not_there(
-    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxThread, topic: str, tmp_path: Path
 ) -> None:
     letters = {"file": "nowhere/dead-letters.jsonl"}
     checked = Checked(configured(tmp_path, embedded_broker, sandbox, topic, deadletters=letters), "--json")
@@ -232,7 +225,7 @@ def test_a_folder_for_dead_letters_that_is_not_there(
 
 
 def test_an_account_of_another_region_is_a_cross_with_the_region_to_set(
-    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxThread, topic: str, tmp_path: Path
 ) -> None:
     with Internet("eu", tmp_path) as internet:
         us = {"base_url": None, "region": "us"}
@@ -262,22 +255,18 @@ class AnHourAhead(BaseHTTPRequestHandler):
 
 
 def test_a_clock_that_is_an_hour_off_is_a_cross(
-    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxThread, topic: str, tmp_path: Path
 ) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), AnHourAhead) as server:
-        serving = Thread(target=server.serve_forever)
-        serving.start()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), AnHourAhead)) as server:
         ahead = {"base_url": f"http://127.0.0.1:{server.server_port}"}
         checked = Checked(configured(tmp_path, embedded_broker, sandbox, topic, customerio=ahead), "--json")
-        server.shutdown()
-        serving.join()
     assert checked["clock"]["state"] == "failed"
     assert re.fullmatch(r"our clock is 3,[56]\d\d s behind Customer\.io's", checked["clock"]["text"])
     assert "NTP" in checked["clock"]["advice"]
 
 
 def test_how_far_the_group_is_in_the_topics_of_a_pattern_is_told(
-    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, topic: str, tmp_path: Path
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxThread, topic: str, tmp_path: Path
 ) -> None:
     put(embedded_broker, topic, 0, SIGNED_UP, SIGNED_UP, SIGNED_UP)
     asker = Consumer({"bootstrap.servers": embedded_broker.bootstrap_servers, "group.id": "far"})
@@ -298,7 +287,7 @@ def test_how_far_the_group_is_in_the_topics_of_a_pattern_is_told(
 
 
 def test_a_pattern_that_matches_no_topic_is_a_cross(
-    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxProcess, tmp_path: Path
+    embedded_broker: EmbeddedBrokerProcess, sandbox: SandboxThread, tmp_path: Path
 ) -> None:
     checked = Checked(configured(tmp_path, embedded_broker, sandbox, "^no-such-.*"), "--json")
     assert checked["topic"]["text"] == "^no-such-.* matches none"

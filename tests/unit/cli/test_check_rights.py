@@ -1,6 +1,5 @@
 """`check` on a broker that knows users and rights: a wrong password, and each right that is missing."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from confluent_kafka.admin._acl import AclOperation
 from confluent_kafka.admin._resource import ResourceType
 
 from tests.servers.pipeline import write_configuration
-from tests.servers.sandbox import SandboxProcess
+from tests.servers.sandbox import SandboxThread
 from tests.servers.secure_kafka import ALICE, SecureKafka
 from tests.unit.cli.test_check import Checked
 
@@ -27,13 +26,7 @@ def broker(secure_kafka: SecureKafka) -> SecureKafka:
     return secure_kafka
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxProcess]:
-    with SandboxProcess() as sandbox:
-        yield sandbox
-
-
-def checked(folder: Path, broker: SecureKafka, sandbox: SandboxProcess, password: str = ALICE) -> Checked:
+def checked(folder: Path, broker: SecureKafka, sandbox: SandboxThread, password: str = ALICE) -> Checked:
     properties = broker.with_password("SCRAM-SHA-256", "alice", password)
     configuration = write_configuration(
         folder,
@@ -47,7 +40,7 @@ def checked(folder: Path, broker: SecureKafka, sandbox: SandboxProcess, password
 
 
 def test_a_wrong_password_is_told_apart_from_a_broker_that_is_away(
-    tmp_path: Path, broker: SecureKafka, sandbox: SandboxProcess
+    tmp_path: Path, broker: SecureKafka, sandbox: SandboxThread
 ) -> None:
     found = checked(tmp_path, broker, sandbox, "not-the-password")
     assert found["broker"]["state"] == "passed"
@@ -56,7 +49,7 @@ def test_a_wrong_password_is_told_apart_from_a_broker_that_is_away(
 
 
 def test_each_right_that_is_missing_is_named(
-    tmp_path: Path, broker: SecureKafka, sandbox: SandboxProcess
+    tmp_path: Path, broker: SecureKafka, sandbox: SandboxThread
 ) -> None:
     nothing = checked(tmp_path, broker, sandbox)
     assert nothing["authentication"]["state"] == "passed"

@@ -4,7 +4,6 @@ import json
 from base64 import b64encode
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -16,48 +15,45 @@ from pipeline.errors import ConfigurationError
 from pipeline.registry import RegistryClient, SchemaLookup
 from pipeline.registry.answers import NoSchema, Trouble
 from tests.servers.pipeline import wait_until
+from tests.servers.serving import serving
 
 NOT_FOUND = {"error_code": 40403, "message": "Schema not found"}
 
 
-class RegistryServer:
+class RegistryServer(ThreadingHTTPServer):
     """Answers each path with a status and a body; what is not set is not found."""
 
+    daemon_threads = True
+
     def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), RegistryHandler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
         self.answers: dict[str, tuple[int, Any]] = {}
         self.asked: list[str] = []
         self.authorization: str | None = None
-        outer = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer.asked.append(self.path)
-                outer.authorization = self.headers.get("authorization")
-                status, body = outer.answers.get(self.path, (404, NOT_FOUND))
-                written = body if isinstance(body, bytes) else json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("content-length", str(len(written)))
-                self.end_headers()
-                self.wfile.write(written)
 
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
-                pass
+class RegistryHandler(BaseHTTPRequestHandler):
+    server: RegistryServer
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        self.server.authorization = self.headers.get("authorization")
+        status, body = self.server.answers.get(self.path, (404, NOT_FOUND))
+        written = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(written)))
+        self.end_headers()
+        self.wfile.write(written)
 
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
 
 
 @pytest.fixture
 def server() -> Iterator[RegistryServer]:
-    server = RegistryServer()
-    yield server
-    server.close()
+    with serving(RegistryServer()) as server:
+        yield server
 
 
 def asked(server: RegistryServer, schema_id: int = 1, **options: Any) -> Schema | NoSchema | Trouble:

@@ -47,12 +47,6 @@ class Page:
         self._http.close()
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxThread]:
-    with SandboxThread() as server:
-        yield server
-
-
 @pytest.fixture
 def open_page(tmp_path: Path, sandbox: SandboxThread) -> Iterator[Open]:
     """Starts an admin server for a folder with four dead letters of three kinds."""
