@@ -150,7 +150,8 @@ class ApacheKafka:
 
     def start(self) -> None:
         """Format, start and wait until every node is in the cluster."""
-        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # A first byte of ours: an id that began with "-" would be taken for an option.
+        cluster_id = urlsafe_b64encode(b"k" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         for node in self.nodes:
             node.format(cluster_id, self._scram)
         for node in self.nodes:
