@@ -13,9 +13,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import structlog
 from starlette.requests import Request
 
 from pipeline.errors import ConfigurationError
+
+_log = structlog.get_logger(__name__)
 
 SESSION_SECONDS = 12 * 3_600
 LEAST_TOKEN_LENGTH = 16
@@ -131,6 +134,11 @@ class Access:
     def _signed(self, text: str) -> str:
         key = self._key if self.token is None else self.token()
         return hmac.new(key.encode(), text.encode(), "sha256").hexdigest()
+
+
+def note_wrong_token(request: Request) -> None:
+    """Log from where somebody came without the token; what was given instead goes nowhere."""
+    _log.warning("wrong_token", address=request.client.host if request.client else "unknown")
 
 
 def _host_of(header: str) -> str:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline.operations.admin_access import Access
+from pipeline.operations.admin_access import Access, note_wrong_token
 
 LOGIN, LOGOUT = "/login", "/logout"
 ASSETS = "/web/"
@@ -69,6 +69,8 @@ class Guard:
     def _refusal_of_page(self, request: Request, path: str) -> Response | None:
         access = self._access
         if not (path in _FORMS or path.startswith(ASSETS) or access.admits(request)):
+            if "authorization" in request.headers:
+                note_wrong_token(request)
             return _ask_for_token(path)
         if request.method == "POST" and not access.is_own_post(request, is_form=path in _FORMS):
             return refusal(403, "foreign", "the request does not come from this page; load the page again")

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from pipeline.operations.admin_access import COOKIE, SESSION_SECONDS, Access
+from pipeline.operations.admin_access import COOKIE, SESSION_SECONDS, Access, note_wrong_token
 from pipeline.operations.admin_guard import ASSETS, LOGIN, LOGOUT
 
 _MOST_FORM_BYTES = 4_096
@@ -57,6 +57,7 @@ class Pages:
         """Open a session for whoever has the token."""
         given = parse_qs((await _body(request)).decode("utf-8", "replace")).get("token", [""])[0]
         if not self._access.is_token(given.strip()):
+            note_wrong_token(request)
             return self._login_page(_REFUSED, status=403)
         answer = RedirectResponse("/", status_code=303)
         answer.set_cookie(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from pipeline.cli.admin_page import access_of
 from pipeline.config import Settings, load_settings
@@ -107,6 +108,16 @@ def test_a_wrong_token_in_the_form_is_told_and_opens_nothing(guarded: httpx.Clie
     assert answer.status_code == 403
     assert "not the token" in answer.text
     assert "set-cookie" not in answer.headers
+
+
+def test_whoever_has_a_wrong_token_is_logged_by_address_and_what_was_given_is_not(
+    guarded: httpx.Client,
+) -> None:
+    with capture_logs() as lines:
+        guarded.get("/api/status", headers={"Authorization": "Bearer a-wrong-token"})
+        log_in(guarded, "a-wrong-token")
+        guarded.get("/api/status")  # nobody in particular: a session that ended, a bookmark
+    assert lines == [{"event": "wrong_token", "address": "127.0.0.1", "log_level": "warning"}] * 2
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "9999999999.x", "9999999999.", ".", "é.é"])
