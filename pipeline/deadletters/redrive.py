@@ -19,6 +19,8 @@ from pipeline.records import Record, TopicPartition
 
 MAX_OPEN_CALLS = 2_000
 """Calls that may be read and not be settled yet: enough for several full batches."""
+MAX_RECORDS_TAKEN_IN = 500
+"""Records taken in at once: nothing else bounds those that send no call, and a stop is asked for in between."""
 WAIT_S = 0.05
 
 
@@ -119,10 +121,10 @@ class Redrive:
     # In
 
     def _feed(self, records: Iterator[PlannedRecord]) -> bool:
-        """Take records in while there is room; tell whether there may be more."""
-        for record in records:
+        """Take some records in while there is room; tell whether there may be more."""
+        for taken, record in enumerate(records, 1):
             self._take_in(record)
-            if len(self._waiting) >= self._max_open_calls:
+            if taken == MAX_RECORDS_TAKEN_IN or len(self._waiting) >= self._max_open_calls:
                 return True
         return False
 

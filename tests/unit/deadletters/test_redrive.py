@@ -14,7 +14,7 @@ from pipeline.deadletters.archive import Archive
 from pipeline.deadletters.entry import DeadLetter
 from pipeline.deadletters.ledger import FileSink, Ledger
 from pipeline.deadletters.plan import plan
-from pipeline.deadletters.redrive import Progress, Redrive
+from pipeline.deadletters.redrive import MAX_RECORDS_TAKEN_IN, Progress, Redrive
 from pipeline.deadletters.unresolved import take_inventory
 from pipeline.decode import decode_json
 from pipeline.delivery.batch import CONFIRMED, Batch, Failed, Outcome
@@ -349,6 +349,20 @@ def test_a_retry_reads_records_only_as_fast_as_they_are_settled(tmp_path: Path) 
     desk.sender.latency_s = 0.01
     assert desk.retry(look=look, max_open_calls=5).delivered == 40
     assert max(read_ahead) <= 5
+
+
+def test_a_retry_of_what_fails_again_is_noted_and_can_be_stopped_every_few_hundred_records(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path, {"name": "order", "track": {"name": "${kind}", "attributes": {}}})
+    source = ORDER._replace(name=None)
+    desk.add(*(letter(event(offset), source, field="name") for offset in range(2 * MAX_RECORDS_TAKEN_IN)))
+    noted: list[int] = []
+    progress = desk.retry(
+        stop=lambda: bool(noted),
+        look=lambda _progress: noted.append(len(list(lines(desk.path))) - 2 * MAX_RECORDS_TAKEN_IN),
+    )
+    assert noted[0] == progress.failed == desk.translated == MAX_RECORDS_TAKEN_IN
 
 
 def test_one_call_whose_rule_cannot_be_decided_now_still_means_that_call_alone(tmp_path: Path) -> None:
