@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import ConfigurationError
-from pipeline.kafka.replay_progress import KeptReplay
+from pipeline.kafka.replay_progress import KeptReplay, Mark
 from pipeline.kafka.replay_ranges import ReplayRange
 from pipeline.records import TopicPartition
 
@@ -81,24 +81,28 @@ def decide(
             f"the brokers have forgotten some of the progress of {name!r} (offsets.retention.minutes):"
             f" {len(kept.ranges)} of {mark.partitions} partitions are left; use --restart"
         )
+    _check_same(request, mark)
     if kept.finished:
         return Finished(mark.heartbeat_ms)
-    _check_same(request, kept)
+    _check_mapping(request, mark)
     return GoOn(kept.ranges, kept.positions, mark.bounds)
 
 
-def _check_same(request: Request, kept: KeptReplay) -> None:
-    mark = kept.mark
+def _check_same(request: Request, mark: Mark) -> None:
+    """Refuse other bounds or choices also when all is done: `finished` would pass for an answer to what is asked."""
     if request.bounds not in (None, mark.bounds):
         raise ConfigurationError(
             f"the replay {request.name!r} was begun with other bounds; leave --topic, --from, --until and"
-            " --partitions out to go on with those, or use --restart or another --name"
+            " --partitions out for those, or use --restart or another --name"
         )
     if request.options != mark.options:
         raise ConfigurationError(
             f"the replay {request.name!r} was begun with other choices (--rules, --people, --allow-..., --identify,"
             " --as-...); use the same, or --restart or another --name"
         )
+
+
+def _check_mapping(request: Request, mark: Mark) -> None:
     if request.mapping != mark.mapping and not request.accept_mapping:
         raise ConfigurationError(
             f"the mapping has changed since the replay {request.name!r} began; --accept-mapping goes on with the new"

@@ -122,6 +122,20 @@ def test_a_finished_replay_says_so_and_sends_nothing_more(shop: Shop, name: str)
     assert shop.sandbox.counts()["calls"] == calls
 
 
+def test_a_finished_name_is_no_answer_to_another_range(shop: Shop, name: str) -> None:
+    partition = ("--name", name, "--partitions", "0", *ALL)
+    assert shop.replay("--from", "0:0", *partition, "--rules", "order").status == 0
+    calls = shop.sandbox.counts()["calls"]
+    for asked, complaint in (
+        (("--from", "earliest", "--name", name, *ALL, "--rules", "order"), "was begun with other bounds"),
+        (("--from", "0:0", *partition), "was begun with other choices"),
+    ):
+        done = shop.replay(*asked)
+        assert done.status == 2, done.errors
+        assert complaint in done.errors
+    assert shop.sandbox.counts()["calls"] == calls
+
+
 def test_restart_begins_again_and_counts_nothing_twice(shop: Shop, name: str) -> None:
     assert shop.replay("--from", "earliest", "--name", name, *ALL).status == 0
     again = shop.replay("--from", "earliest", "--name", name, "--restart", *ALL)

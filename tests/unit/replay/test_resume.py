@@ -89,6 +89,17 @@ def test_restart_begins_again_also_what_is_finished_or_half_forgotten() -> None:
 
 def test_what_is_done_says_when() -> None:
     assert decided(ASKED, kept(20, LET_GO)) == Finished(LET_GO.heartbeat_ms)
+    assert decided(replace(ASKED, bounds=None), kept(20, LET_GO)) == Finished(LET_GO.heartbeat_ms)
+
+
+def test_what_is_done_is_not_the_answer_to_another_question() -> None:
+    for changed in (replace(ASKED, bounds="others"), replace(ASKED, options="others")):
+        with pytest.raises(ConfigurationError, match=r"was begun with other .* --restart or another --name"):
+            decided(changed, kept(20, LET_GO))
+
+
+def test_what_is_done_needs_no_mapping_any_more() -> None:
+    assert isinstance(decided(replace(ASKED, mapping="other"), kept(20, LET_GO)), Finished)
 
 
 def test_what_is_half_forgotten_is_never_taken_for_finished() -> None:
