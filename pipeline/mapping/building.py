@@ -136,6 +136,9 @@ def event_name(value: Any, long_names: LongNames) -> str:
 
 def element_key(value: Any, seen: set[str | int]) -> str | int:
     """Return what tells an element of a fan-out apart; two equal keys would give two events one id."""
+    if type(value) is int and not -(2**63) <= value < 2**64:
+        text = "the key of an element needs more than 64 bits: make it a text"
+        raise CallProblemError(Reason.MAPPING_ERROR, text, "key")
     if type(value) is not str and type(value) is not int:
         raise CallProblemError(
             Reason.MAPPING_ERROR, "the key of an element is neither a text nor a whole number", "key"

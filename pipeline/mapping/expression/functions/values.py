@@ -11,6 +11,8 @@ from pipeline.mapping.expression.functions.registry import EvaluationError, Exam
 _define = partial(define, group="Values")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _TYPES = {str: "string", bool: "boolean", list: "array", dict: "object", int: "number", float: "number"}
+_HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+"""Half of a character as JSON escapes it: alone, as where a text was cut, nothing can be written of it."""
 _YES = frozenset({"true", "yes", "y", "on", "1", "t"})
 _NO = frozenset({"false", "no", "n", "off", "0", "f", ""})
 
@@ -104,9 +106,14 @@ def _to_bool(value: Any) -> bool | None:
 )
 def _json_decode(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant)
+        if _HALF_A_PAIR.search(text):
+            _json_encode(value).encode()
+    except UnicodeEncodeError:
+        raise EvaluationError("json_decode(): the text holds half a surrogate pair") from None
     except (ValueError, RecursionError):
         raise EvaluationError("json_decode() takes a text of JSON") from None
+    return value
 
 
 @_define(
