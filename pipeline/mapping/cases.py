@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
 from pydantic import Field
 
 from pipeline.calls import COUNTED_KINDS, Call, CallKind, IdentityKind, Mapped
@@ -206,34 +207,45 @@ def _case_problems(case: Case) -> Iterable[Problem]:
 def _event(case: Case) -> Any:
     if case.test.event_file is None:
         return case.test.event
-    return json.loads((Path(case.document.file).parent / case.test.event_file).read_bytes())
+    return orjson.loads((Path(case.document.file).parent / case.test.event_file).read_bytes())
 
 
 def _unexpected_calls(test: TestCase, mapped: Mapped) -> list[str]:
-    wanted = [_written(call, call) for call in test.expect]
-    made = [
-        _written(shown(call), test.expect[index] if index < len(test.expect) else {})
-        for index, call in enumerate(mapped.calls)
-    ]
-    if wanted == made:
+    wanted = _lines([_written(call, call) for call in test.expect])
+    made = _lines(
+        [
+            _written(shown(call), test.expect[index] if index < len(test.expect) else {})
+            for index, call in enumerate(mapped.calls)
+        ]
+    )
+    if wanted == made:  # as JSON, where true is not 1 as it is for Python
         return []
-    lines = difflib.ndiff(_lines(wanted), _lines(made))
+    lines = difflib.ndiff(wanted, made)
     return ["expected (-) and made (+):", *(line.rstrip() for line in lines if not line.startswith("?"))]
 
 
 def _written(call: Mapping[str, Any], like: Mapping[str, Any]) -> dict[str, Any]:
     """Return a call with numbers and empty parts in one spelling, less what `like` does not ask about."""
     kept = {
-        name: value
+        name: _one_spelling(value)
         for name, value in call.items()
         if (name not in _OPTIONAL or name in like) and value not in ({}, None)
     }
     for kind in IdentityKind:
-        if isinstance(kept.get(kind), int | float):
+        if type(kept.get(kind)) in {int, float}:
             kept[str(kind)] = str(kept[kind])
     if call.get("call") not in COUNTED_KINDS:
         kept.pop("event_id", None)
     return kept
+
+
+def _one_spelling(value: Any) -> Any:
+    """Return a value with 1 for 1.0 everywhere in it: JSON has one kind of number."""
+    if isinstance(value, dict):
+        return {name: _one_spelling(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_one_spelling(part) for part in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _lines(calls: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -114,12 +114,48 @@ def test_an_expectation_that_is_not_met_is_shown_as_a_difference(tmp_path: Path)
     )
 
 
+@pytest.mark.parametrize(
+    ("expected", "made", "same"),
+    [
+        ("1", "1.0", True),
+        ("{b: [2.0]}", "{b: [2]}", True),
+        ("true", "1", False),
+        ("1", "true", False),
+        ("{b: [false]}", "{b: [0]}", False),
+        ("1", "'1'", False),
+    ],
+)
+def test_numbers_are_compared_by_value_and_are_neither_booleans_nor_texts(
+    tmp_path: Path, expected: str, made: str, same: bool
+) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_text(
+        f"""\
+version: 1
+rules: [{{name: r, identify: {{id: u, attributes: {{a: {made}}}}}}}]
+tests:
+  - name: t
+    event: {{}}
+    expect: [{{call: identify, id: u, timestamp: 1893456000, attributes: {{a: {expected}}}}}]
+"""
+    )
+    assert (results(path)[0].lines == ()) is same
+
+
 @pytest.mark.parametrize("errors", ["1", "[no_identity]"])
 def test_failures_are_expected_by_their_number_or_their_reasons(tmp_path: Path, errors: str) -> None:
     path = tmp_path / "m.yaml"
     test = f"{{name: t, event: {{}}, expect: [], errors: {errors}}}"
     path.write_text(f"version: 1\nrules: [{{name: a, destroy: {{}}}}]\ntests:\n  - {test}\n")
     assert results(path)[0].lines == ()
+
+
+@pytest.mark.parametrize("text", ['{"n": NaN}', '{"n": 1e999}', "{"])
+def test_an_event_in_a_file_is_read_as_a_run_reads_it(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "m.yaml"
+    (tmp_path / "event.json").write_text(text)
+    path.write_text(rule("a") + "tests:\n  - {name: t, event_file: event.json, expect: []}\n")
+    assert problems(path) == ["5: 'event_file' cannot be read: not what it must be"]
 
 
 def test_a_test_that_cannot_mean_anything_is_refused_with_its_place(tmp_path: Path) -> None:
