@@ -51,13 +51,13 @@ def _at(rule: RulePlan, code: str, text: str) -> Problem:
 
 def _event_ids(rule: RulePlan) -> Mapping[tuple[str, str, int], tuple[Any, ...]]:
     """Return what the ids of each counted call of a rule depend on beside the record."""
-    element = (_text(rule.for_each), _text(rule.key)) if rule.for_each is not None else None
+    element = (_text(rule.for_each), _typed(rule.key)) if rule.for_each is not None else None
     numbers: Counter[tuple[str, str]] = Counter()
     found = {}
     sole = len(rule.calls) == 1
     for call in rule.calls:
         if call.kind in COUNTED_KINDS:
-            key = (str(call.kind), _text(call.name))
+            key = (str(call.kind), _text(call.name).strip())
             own = _text(call.event_id)
             found[*key, numbers[key]] = (element, own, sole if call.event_id is not None else None)
             numbers[key] += 1
@@ -68,7 +68,7 @@ def _content(rule: RulePlan) -> tuple[Any, ...]:
     return (
         _text(rule.when) if rule.when is not None else rule.never,
         _text(rule.for_each),
-        _text(rule.key),
+        _typed(rule.key),
         rule.stop,
         rule.on_error,
         tuple(_call_content(call) for call in rule.calls),
@@ -79,8 +79,8 @@ def _call_content(call: CallPlan) -> tuple[Any, ...]:
     return (
         call.kind,
         tuple((kind, _text(value)) for kind, value in call.identity),
-        *(_text(tree) for tree in (call.timestamp, call.name, call.event_id, call.start)),
-        *(_text(dict(tree)) for tree in (call.attributes, call.options)),
+        *(_text(tree) for tree in (call.name, call.event_id)),
+        *(_typed(tree) for tree in (call.timestamp, call.start, dict(call.attributes), dict(call.options))),
         call.omit,
         call.keep_nulls,
         call.convert_timestamps,
@@ -89,13 +89,22 @@ def _call_content(call: CallPlan) -> tuple[Any, ...]:
 
 
 def _text(tree: Tree) -> str:
-    """Return a value as it would be written."""
+    """Return a value as it would be written, where text and number mean the same: identities, names, event ids."""
+    if isinstance(tree, str):
+        return tree.replace("${", "$${")
     if isinstance(tree, Expression):
         return f"${{{tree.text}}}"
     if isinstance(tree, Template):
-        return "".join(part if isinstance(part, str) else _text(part) for part in tree.parts)
+        return "".join(_text(part) for part in tree.parts)
+    return _typed(tree)
+
+
+def _typed(tree: Tree) -> str:
+    """Return a value as it would be written, with quotes around text: `"1"` is not `1`."""
+    if isinstance(tree, str | Template):
+        return repr(_text(tree))
     if isinstance(tree, dict):
-        return "{" + ", ".join(f"{name}: {_text(part)}" for name, part in tree.items()) + "}"
+        return "{" + ", ".join(f"{name!r}: {_typed(part)}" for name, part in tree.items()) + "}"
     if isinstance(tree, list):
-        return "[" + ", ".join(_text(part) for part in tree) + "]"
-    return tree if isinstance(tree, str) else repr(tree)
+        return "[" + ", ".join(_typed(part) for part in tree) + "]"
+    return _text(tree) if isinstance(tree, Expression) else repr(tree)

@@ -169,8 +169,8 @@ class RuleCompiler:
         if dynamic:
             self._writer.line("seen = {}")
         for call in rule.calls:
-            name = call.name if isinstance(call.name, str) else None
-            source = CallSource(rule.id, call.kind, name.strip() if name else None, counted[call.kind, name])
+            name = call.name.strip() if isinstance(call.name, str) else None
+            source = CallSource(rule.id, call.kind, name, counted[call.kind, name])
             counted[call.kind, name] += 1
             sole = len(rule.calls) == 1 and element is None
             spec = self._spec(rule, source)

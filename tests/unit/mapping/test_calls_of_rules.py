@@ -268,6 +268,18 @@ rules:
     assert [call.source.ordinal for call in mapped(text, {"n": "b"}).calls] == [0, 0, 1, 0, 1]
 
 
+def test_names_that_differ_only_by_blanks_around_them_are_numbered_as_one() -> None:
+    text = """
+rules:
+  - name: r
+    calls:
+      - track: {id: u, name: "Order"}
+      - track: {id: u, name: "Order "}
+"""
+    sources = [call.source for call in mapped(text, {}).calls]
+    assert [(source.name, source.ordinal) for source in sources] == [("Order", 0), ("Order", 1)]
+
+
 def test_a_call_that_fails_is_named_as_it_would_have_been_had_it_succeeded() -> None:
     text = """
 rules:

@@ -149,6 +149,30 @@ def differences(after: str) -> list[str]:
 def test_an_edit_that_changes_nothing_is_not_reported() -> None:
     assert differences(BEFORE) == []
     assert differences(BEFORE.replace("name: c,", "name: c2, id: c,")) == []
+    assert differences(BEFORE.replace("destroy: {id: u}", 'destroy: {id: "u"}')) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("1", '"1"'),
+        ("true", '"true"'),
+        ("null", '"null"'),
+        ("[1]", '["1"]'),
+        ("{b: 1, c: 2}", '{b: "1, c: 2"}'),
+        ("'${x}'", "'$${x}'"),
+        ("'a ${x}'", "'a $${x}'"),
+    ],
+)
+def test_a_value_that_only_changes_its_type_is_another_value(old: str, new: str) -> None:
+    text = "rules:\n  - {name: r, identify: {id: u, attributes: {a: %s}}}"
+    assert [problem.code for problem in changes(rules(text % old), rules(text % new))] == ["rule-changed"]
+
+
+def test_blanks_around_a_name_change_no_ids_of_events() -> None:
+    text = "rules:\n  - {name: r, calls: [{track: {id: u, name: e}}, {track: {id: u, name: %s}}]}"
+    codes = [problem.code for problem in changes(rules(text % "e"), rules(text % "'e '"))]
+    assert "event-id-changed" not in codes
 
 
 def test_each_rule_and_each_event_id_that_an_edit_changes_is_reported() -> None:
