@@ -277,7 +277,11 @@ class _StrictLexer(_StandardLexer):
 
     def _literal(self, lexeme: str, start: int) -> Any:
         try:
-            return json.loads(lexeme, parse_constant=_no_constant)
+            return json.loads(
+                lexeme, parse_constant=_no_constant, parse_float=lambda number: _finite(number, start)
+            )
+        except ExpressionError:
+            raise
         except (ValueError, RecursionError):
             raise ExpressionError(
                 f"`{lexeme}` is not JSON; write a string as '{lexeme.strip()}'", start, "bad-literal"

@@ -57,6 +57,8 @@ FIELD = "rules:\n  - name: r\n    destroy:\n      id: {}\n"
         ),
         ("a == `x`", 16, "bad-literal", "`x` is not JSON; write a string as 'x'"),
         ("a > 1e999", 15, "bad-literal", "1e999 is too large a number"),
+        ("a > `1e999`", 15, "bad-literal", "1e999 is too large a number"),
+        ("a == `[-1e999]`", 16, "bad-literal", "-1e999 is too large a number"),
         ("a = b", 13, "bad-expression", "a single '=': write '==' to compare"),
         ("user..id", 16, "bad-expression", "expected a quoted name or a name or '[' or '{', found '.'"),
         ("a b", 13, "bad-expression", "'b' cannot stand here"),
