@@ -11,6 +11,7 @@ import click
 import orjson
 
 from pipeline.cli.playground import playground
+from pipeline.cli.writing import write_text
 from pipeline.decode import decode_json
 from pipeline.documents import DocumentError, Level
 from pipeline.errors import ExitStatus
@@ -87,7 +88,7 @@ def test(paths: tuple[Path, ...], junit_file: Path | None, min_coverage: float |
     for point in covered.missed:
         click.echo(f"{point.location}: not reached: {point.what} in rule '{point.rule}'")
     if junit_file is not None:
-        junit_file.write_text(junit(results), encoding="utf-8")
+        write_text(junit_file, junit(results))
     total = sum(len(done) for _, done in results)
     click.echo(f"{total - len(failed)} passed, {len(failed)} failed; coverage {covered.percent:.0f}%")
     too_little = min_coverage is not None and covered.percent < min_coverage
@@ -208,7 +209,7 @@ def new(
     if output is None:
         click.echo(text, nl=False)
     else:
-        output.write_text(text, encoding="utf-8")
+        write_text(output, text)
 
 
 def _objects(found: Sequence[Any], origin: str) -> list[dict[str, Any]]:

@@ -15,9 +15,10 @@ from pipeline.cli.replay_display import moving
 from pipeline.cli.replay_reading import plan_of, records_of
 from pipeline.cli.replay_request import rules_of
 from pipeline.cli.replay_settings import replay_settings, with_mapping
+from pipeline.cli.writing import write_text
 from pipeline.deadletters.masking import Mask
 from pipeline.decode.patience import patient
-from pipeline.errors import ConfigurationError, ExitStatus
+from pipeline.errors import ExitStatus
 from pipeline.records import Record
 from pipeline.replay.choices import Choices, people_of, rule_ids
 from pipeline.replay.diff import Difference
@@ -72,10 +73,7 @@ def _filtered(
 
 def _print(arguments: ReplayArguments, difference: Difference, old: Path, new: Path) -> None:
     if arguments.html is not None:
-        try:
-            arguments.html.write_text(diff_page(difference, str(old), str(new)), "utf-8")
-        except OSError as error:
-            raise ConfigurationError(f"--html: cannot write {arguments.html}: {error.strerror}") from None
+        write_text(arguments.html, diff_page(difference, str(old), str(new)))
     if arguments.as_json:
         click.echo(json.dumps(difference.as_json()))
     else:

@@ -322,6 +322,16 @@ def test_a_mistake_at_the_terminal_gets_a_sentence(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments", [["test", "m.yaml", "--junit", "none/x"], ["new", "--from", "m.jsonl", "--output", "none/x"]]
+)
+def test_a_file_that_cannot_be_written_is_named(file: Path, arguments: list[str]) -> None:
+    (file.parent / "m.jsonl").write_text('{"type": "order", "id": "u1"}\n')
+    done = cio(*arguments, folder=file.parent)
+    assert done.returncode == 2
+    assert done.stderr == "Error: cannot write none/x: No such file or directory\n"
+
+
 def test_a_broken_file_is_all_its_problems_and_no_traceback(file: Path) -> None:
     file.write_text(GOOD.replace("identify:", "identfy:").replace("type == 'order'", "lowr(x)"))
     done = cio("apply", str(file), stdin="{}")
