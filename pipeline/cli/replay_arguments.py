@@ -51,4 +51,4 @@ class ReplayArguments:
     @property
     def has_bounds(self) -> bool:
         """Whether it was said what to read."""
-        return bool(self.begin or self.until or self.partitions)
+        return bool(self.begin or self.until or self.partitions is not None)

@@ -1,5 +1,7 @@
 """From the options of `replay` to what they mean."""
 
+import re
+
 from pipeline.cli.replay_arguments import ReplayArguments
 from pipeline.config import Settings
 from pipeline.errors import ConfigurationError
@@ -8,6 +10,9 @@ from pipeline.replay.bounds import parse_duration_s
 from pipeline.replay.choices import Choices, digest_of, mapping_digest, people_of, rule_ids
 from pipeline.replay.resume import Request
 from pipeline.translation import Translator
+
+# Six digits are enough: no topic has a million partitions, and a range becomes a list.
+_PARTITIONS = re.compile(r"([0-9]{1,6})(?:-([0-9]{1,6}))?\Z")
 
 
 def choices_of(arguments: ReplayArguments, settings: Settings, rules: RuleSet) -> Choices:
@@ -69,13 +74,17 @@ def partitions_of(text: str | None) -> tuple[int, ...]:
     Raises:
         ConfigurationError: it means nothing.
     """
-    numbers: list[int] = []
-    for part in (text or "").split(",") if text else ():
-        first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()):
-            raise ConfigurationError(f"--partitions {text!r}: write numbers and ranges, such as 0,2-4")
-        numbers += range(int(first), int(last or first) + 1)
-    return tuple(numbers)
+    if text is None:
+        return ()
+    return tuple(number for part in text.split(",") for number in _range_of(text, part))
+
+
+def _range_of(text: str, part: str) -> range:
+    found = _PARTITIONS.match(part.strip())
+    numbers = range(int(found[1]), int(found[2] or found[1]) + 1) if found is not None else range(0)
+    if not numbers:  # such as 2-1 too: no partitions would mean all
+        raise ConfigurationError(f"--partitions {text!r}: write numbers and ranges, such as 0,2-4")
+    return numbers
 
 
 def sample_of(text: str | None) -> float:

@@ -9,7 +9,8 @@ from pipeline.errors import ConfigurationError
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _RELATIVE = re.compile(r"(\d+(?:\.\d+)?)([smhdw])\Z")
-_OF_PARTITION = re.compile(r"(\d+):(.+)\Z", re.DOTALL)
+# No zero before a partition: 08:00 is a time of day, to which the date is missing.
+_OF_PARTITION = re.compile(r"(0|[1-9][0-9]*):(.+)\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

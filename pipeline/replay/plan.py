@@ -53,7 +53,8 @@ def make_plan(
     `slack_ms` says how many milliseconds records are out of order at most.
 
     Raises:
-        ConfigurationError: a topic, a partition or an offset is not there, or nothing is left to read.
+        ConfigurationError: a topic, a partition or an offset is not there, a partition to read has no beginning, or
+            nothing is left to read.
     """
     there = lookup.partitions(topic)
     _check_partitions(topic, there, [*partitions, *begin.of, *until.of])
@@ -61,11 +62,12 @@ def make_plan(
     strangers = (begin.of.keys() | until.of.keys()) - set(chosen)
     if strangers:
         raise ConfigurationError(f"partition {min(strangers)} has a bound, but is not among --partitions")
+    beginnings = _beginnings(chosen, begin)
     held = {name: lookup.watermarks(name) for name in (TopicPartition(topic, number) for number in there)}
     ranges = {}
-    for number in chosen:
+    for number, first in beginnings.items():
         name = TopicPartition(topic, number)
-        each = _Resolver(lookup, name, *held[name], slack_ms).resolve(begin.get(number), until.get(number))
+        each = _Resolver(lookup, name, *held[name], slack_ms).resolve(first, until.get(number))
         if each.start < each.end:
             ranges[name] = each
     if not ranges:
@@ -92,10 +94,10 @@ class _Resolver:
         self._lookup, self._name, self._low, self._high = lookup, name, low, high
         self._slack_ms = slack_ms
 
-    def resolve(self, begin: Bound | None, until: Bound | None) -> ReplayRange:
+    def resolve(self, begin: Bound, until: Bound | None) -> ReplayRange:
         if isinstance(begin, AtTime) and isinstance(until, AtTime) and begin.unix_ms > until.unix_ms:
             raise ConfigurationError(f"--from {_moment(begin)} is after --until {_moment(until)}")
-        start = self._low if begin is None else self._place("--from", begin)
+        start = self._place("--from", begin)
         end = self._high if until is None else self._end(until)
         if start > end and isinstance(begin, AtOffset) and isinstance(until, AtOffset):
             raise ConfigurationError(f"{self._name}: --from {start} is after --until {end}")
@@ -135,6 +137,19 @@ def _check_partitions(topic: str, there: Sequence[int], asked: Sequence[int]) ->
         raise ConfigurationError(
             f"the topic {topic} has no partition {unknown[0]}; it has {there[0]} to {there[-1]}"
         )
+
+
+def _beginnings(chosen: Sequence[int], begin: Bounds) -> Mapping[int, Bound]:
+    """Return where each partition begins: one that was left out may have years of records that nobody asked for."""
+    beginnings = {number: bound for number in chosen if (bound := begin.get(number)) is not None}
+    without = [number for number in chosen if number not in beginnings]
+    if without:
+        given = ",".join(str(number) for number in sorted(begin.of))
+        raise ConfigurationError(
+            f"--from is given for partition {given}, and partition {without[0]} has none; read no more than that with"
+            f" --partitions {given}, or say where all others begin, for example with --from earliest as well"
+        )
+    return beginnings
 
 
 def _nothing_there(topic: str, begin: Bounds, held: Mapping[TopicPartition, tuple[int, int]]) -> str:

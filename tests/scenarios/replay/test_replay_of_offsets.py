@@ -19,6 +19,7 @@ from tests.servers.shop_topic import expectations, write_shop
 
 RECORDS = 1_200
 PARTITIONS = 3
+NO_PARTITIONS = ("x", "", "2-1", "0,", "²", "0-9999999999")
 _names = count(1)
 
 
@@ -158,7 +159,7 @@ def test_two_names_are_two_replays(shop: Shop, name: str) -> None:
     [
         (("--from", "yesterday"), "is none of: an offset, a time"),
         (("--from", "2026-01-31T08:00:00"), "needs its zone"),
-        (("--from", "0:999999"), "is out of range; the partition holds offsets 0 to"),
+        (("--from", "0:999999", "--partitions", "0"), "is out of range; the partition holds offsets 0 to"),
         (("--from", "0:9", "--until", "0:5", "--partitions", "0"), "--from 9 is after --until 5"),
         (("--from", "now"), "the range is empty"),
         (
@@ -168,9 +169,15 @@ def test_two_names_are_two_replays(shop: Shop, name: str) -> None:
         (("--from", "2h", "--until", "3h"), "is after --until"),
         (("--from", "2999-01-01T00:00:00Z"), "has no record from 2999-01-01T00:00:00+00:00 on"),
         (("--from", "9:1"), "has no partition 9; it has 0 to 2"),
-        (("--from", "0:1", "--from", "1:999999"), "replayed-shop/1: --from 999999 is out of range"),
+        (("--from", "0", "--from", "1:999999"), "replayed-shop/1: --from 999999 is out of range"),
+        (("--from", "1:1"), "--from is given for partition 1, and partition 0 has none"),
+        (("--from", "08:00"), "is none of: an offset, a time such as 2026-01-31T08:00:00Z"),
         (("--from", "earliest", "--partitions", "7"), "has no partition 7; it has 0 to 2"),
-        (("--from", "earliest", "--partitions", "x"), "write numbers and ranges"),
+        *(
+            (("--from", "earliest", "--partitions", text), "write numbers and ranges")
+            for text in NO_PARTITIONS
+        ),
+        (("--partitions", ""), "--from is missing"),
         (("--from", "earliest", "--topic", "nothing-here"), "the topic nothing-here does not exist"),
         (("--from", "earliest", "--rules", "ordr"), "did you mean 'order'?"),
         (("--from", "earliest", "--older-than", "soon"), "is not a length of time"),

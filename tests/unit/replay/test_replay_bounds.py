@@ -77,6 +77,28 @@ def test_a_bound_of_one_partition_goes_before_that_of_all() -> None:
     assert ranges[TopicPartition("t", 1)] == ReplayRange(5, 10)
 
 
+@pytest.mark.parametrize("partitions", [(), (0, 1)])
+def test_a_partition_of_which_no_beginning_is_given_is_not_read_from_its_first_record(
+    partitions: Sequence[int],
+) -> None:
+    topic = Topic({0: [1] * 10, 1: [1] * 10, 2: [1] * 10})
+    complaint = r"given for partition 1,2, and partition 0 has none; .* --partitions 1,2, .* --from earliest"
+    with pytest.raises(ConfigurationError, match=complaint):
+        plan(topic, ["1:5", "2:5"], partitions=partitions and (*partitions, 2))
+
+
+def test_beginnings_of_all_that_is_read_need_no_general_one() -> None:
+    topic = Topic({0: [1] * 10, 1: [1] * 10})
+    assert plan(topic, ["1:5"], partitions=[1]).ranges == {TopicPartition("t", 1): ReplayRange(5, 10)}
+    assert len(plan(topic, ["0:5", "1:5"]).ranges) == 2
+
+
+@pytest.mark.parametrize("text", ["08:00", "00:30", "08:00:00"])
+def test_a_time_of_day_is_not_taken_for_an_offset_of_a_partition(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"is none of: .* such as 2026-01-31T08:00:00Z"):
+        parse_bounds("--from", [text], NOW)
+
+
 def test_partitions_with_nothing_in_the_range_are_left_out() -> None:
     topic = Topic({0: [1] * 10, 1: []})
     assert list(plan(topic, ["earliest"]).ranges) == [TopicPartition("t", 0)]
