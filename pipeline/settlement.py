@@ -28,6 +28,7 @@ class Settlement:
             if type(outcome) is Confirmed:
                 kind = operation.source.kind
                 delivered[kind] += 1
+                opened.confirmed = True
                 accepted += self._settle_call(opened)
                 if kind in COMMIT_SOON_KINDS:
                     opened.partition.commit_soon(opened.record.offset + 1)
@@ -47,12 +48,15 @@ class Settlement:
             self._dead_letters.note_accepted(self._settle_call(opened))
 
     def _settle_call(self, opened: OpenRecord) -> bool:
-        """Settle one call of a record; return whether that settled a record of which every call was accepted."""
+        """Settle one call of a record; return whether that settled a record of which all that was sent was accepted.
+
+        A record of which nothing was sent says nothing about Customer.io: it must not water down the refused share.
+        """
         if not opened.settle_call():
             return False
         if opened.partition.alive:
             self._tally.settled[opened.partition.topic_partition] += 1
-        return not opened.refused
+        return opened.confirmed and not opened.refused
 
     def _fail(self, operation: Operation, outcome: Failed) -> None:
         self._dead_letters.fail(

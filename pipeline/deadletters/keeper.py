@@ -120,7 +120,7 @@ class DeadLetterKeeper:
         self._unmatched.note_well(1)
 
     def note_accepted(self, records: int) -> None:
-        """Take note of so many records whose calls were all accepted."""
+        """Take note of so many records that were sent and of which every call that was sent was accepted."""
         self._refused.note_well(records)
 
     def pass_over(self, opened: OpenRecord) -> None:

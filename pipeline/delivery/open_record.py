@@ -8,17 +8,18 @@ class OpenRecord:
     """Counts the calls of a record that are still open; the record settles with the last one.
 
     It holds the partition as it was assigned when the record was read, so that a late result of an older assignment
-    can do no harm. `weight` is what the record and its operations weigh in bytes while they are open. `refused`
-    tells that a call of it was sent and went to the dead letters.
+    can do no harm. `weight` is what the record and its operations weigh in bytes while they are open. `confirmed`
+    tells that a call of it was accepted, `refused` that one was sent and went to the dead letters.
     """
 
-    __slots__ = ("_open_calls", "_weight", "partition", "record", "refused")
+    __slots__ = ("_open_calls", "_weight", "confirmed", "partition", "record", "refused")
 
     def __init__(self, record: Record, partition: AssignedPartition, *, calls: int, weight: int) -> None:
         self.record = record
         self.partition = partition
         self._open_calls = calls
         self._weight = weight
+        self.confirmed = False
         self.refused = False
         partition.open_bytes += weight
 

@@ -3,8 +3,9 @@
 import pytest
 
 from pipeline.backpressure import OpenLimits
-from pipeline.calls import CallKind
+from pipeline.calls import CallKind, Reason
 from pipeline.deadletters.keeper import FailureLimits
+from pipeline.delivery.batch import CONFIRMED, Batch, Failed, Outcome
 from pipeline.delivery.lease import Lease
 from pipeline.engine import EngineOptions
 from pipeline.errors import ExitStatus, LimitReachedError
@@ -144,6 +145,60 @@ def test_without_a_limit_everything_may_fail() -> None:
         rig.append_value(b"broken")
     rig.run_until_drained()
     assert rig.committed == {P0: 300}
+
+
+def refuse_all(batch: Batch) -> list[Outcome]:
+    return [Failed(Reason.REJECTED, "refused", attempts=1) for _ in batch.operations]
+
+
+def refuse_bad(batch: Batch) -> list[Outcome]:
+    return [
+        Failed(Reason.REJECTED, "refused", attempts=1)
+        if operation.identity and operation.identity.value == "bad"
+        else CONFIRMED
+        for operation in batch.operations
+    ]
+
+
+@pytest.mark.parametrize(
+    ("never_sent", "limits"),
+    [
+        (b"null", FailureLimits(unmatched_share=0.95, window=WINDOW)),
+        (b"broken", FailureLimits(share=0.9, window=WINDOW)),
+    ],
+    ids=["no rule matches them", "they cannot be mapped"],
+)
+def test_records_that_were_never_sent_do_not_count_as_accepted(
+    never_sent: bytes, limits: FailureLimits
+) -> None:
+    """G6: everything that was sent is refused, so delivery holds, however much was not sent."""
+    rig = Rig(
+        answer=refuse_all,
+        log=FakeLog({"events": 1}),
+        failure_limits=limits,
+        options=EngineOptions(poll_max_records=20),
+    )
+    for number in range(3_000):
+        if number % 10 < 8:
+            rig.append_value(never_sent)
+        else:
+            rig.append(call("identify", f"p{number}"))
+    rig.start()
+    rig.run_for(300)
+    refused = [entry for entry in rig.dead_letters.safe if entry.reason is Reason.REJECTED]
+    assert len(refused) <= WINDOW
+    assert "100% of the last 100 records were refused" in rig.engine.status.reasons[0]
+
+
+def test_a_record_of_which_a_part_was_accepted_and_none_refused_counts_as_accepted() -> None:
+    rig = Rig(answer=refuse_bad, failure_limits=FailureLimits(share=0.7, window=WINDOW))
+    for number in range(1_000):
+        if number % 10 < 4:
+            rig.append(call("identify", "bad"))
+        else:
+            rig.append(call("identify", "good"), ["fail", "good"])
+    rig.run_until_drained()
+    assert rig.committed == {P0: 1_000}
 
 
 def test_records_that_no_rule_matches_hold_where_a_limit_is_set() -> None:
