@@ -154,24 +154,31 @@ class Delivery:
     async def _decide(self, journey: "_Journey", indexes: Sequence[int], own: RawRetries | None) -> Verdict:
         """Attempt until there is a verdict about the calls themselves, or the retries are exhausted."""
         operations = [journey.batch.operations[index] for index in indexes]
-        began = self._monotonic()
+        began: float | None = None  # when the first attempt was made since delivery last held
 
         def elapsed_s() -> float:
-            return self._monotonic() - began
+            return 0.0 if began is None else self._monotonic() - began
 
         async def attempt() -> Verdict:
-            await self.hold.pass_or_probe(journey.batch.number)
+            nonlocal began
+            if await self.hold.pass_or_probe(journey.batch.number):
+                began = None
             verdict = await self.admission.run(send)
+            if isinstance(verdict, Fatal):
+                began = None
             if own is None or not isinstance(verdict, Retry):
                 self._note(journey.batch.number, verdict, len(indexes), elapsed_s())
             return verdict
 
         async def send() -> Verdict:
+            nonlocal began
             if not self._may_send():
                 raise LeaseLapsedError
             for index in indexes:
                 journey.attempts[index] += 1
             started = self._monotonic()
+            if began is None:
+                began = started
             verdict = await self._api.send_batch([operation.payload for operation in operations])
             size = sum(len(operation.payload) for operation in operations)
             self._observe(verdict, size, self._monotonic() - started)

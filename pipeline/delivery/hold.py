@@ -26,12 +26,15 @@ class Hold:
         fatal = self._fatal
         return None if fatal is None else f"{fatal.cause}: {fatal.advice}"
 
-    async def pass_or_probe(self, batch: int) -> None:
-        """Wait while delivery holds, unless this batch is the one that probes."""
+    async def pass_or_probe(self, batch: int) -> bool:
+        """Wait while delivery holds, unless this batch is the one that probes; return whether it had to wait."""
+        had_to_wait = False
         while self._fatal is not None and self._prober not in {None, batch}:
+            had_to_wait = True
             await self._changed.wait()
         if self._fatal is not None:
             self._prober = batch
+        return had_to_wait
 
     def begin(self, batch: int, fatal: Fatal) -> None:
         """Hold, with this batch as the prober unless there is one already; one log line for each new cause."""

@@ -58,7 +58,8 @@ class WaitByVerdict(wait_base):
 class StopWhenExhausted(stop_base):
     """tenacity's stop: after the policy's time, but never while delivery holds, which is not the calls' fault.
 
-    `elapsed_s` tells the seconds since the first attempt; tenacity's own clock cannot be chosen.
+    `elapsed_s` tells the seconds since the first attempt that no hold came after; tenacity's own clock cannot be
+    chosen, and would count a hold.
     """
 
     def __init__(self, policy: RetryPolicy, elapsed_s: Callable[[], float]) -> None:

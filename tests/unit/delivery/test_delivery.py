@@ -27,6 +27,7 @@ from pipeline.delivery.open_record import OpenRecord
 from pipeline.delivery.retry import RetryPolicy, WaitByVerdict
 from pipeline.records import Record
 from tests.fakes.api import FakeApi, Judge, unlimited
+from tests.fakes.virtual_time import run_virtually
 from tests.operations_made import PARTITION
 
 WRONG_KEY = Fatal("Customer.io answered 401", "check the API key", 401)
@@ -68,7 +69,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 def delivery_over(api: FakeApi, sleeps: Sleeps | None = None, **options: Any) -> Delivery:
     policy = options.pop("policy", RetryPolicy())
-    return Delivery(api, policy, admission=unlimited(), random=Random(1), sleep=sleeps or Sleeps(), **options)
+    options.setdefault("sleep", sleeps or Sleeps())
+    return Delivery(api, policy, admission=unlimited(), random=Random(1), **options)
 
 
 def deliver(api: FakeApi, batch: Batch, sleeps: Sleeps | None = None) -> BatchResult:
@@ -335,6 +337,35 @@ def test_while_delivery_holds_for_another_reason_no_retries_are_exhausted() -> N
     assert run(delivery_over(api, policy=policy, monotonic=Ticking()).deliver(batch_of("a"))).outcomes == (
         CONFIRMED,
     )
+
+
+def test_time_in_a_hold_is_no_time_of_retrying() -> None:
+    """A key that is wrong for an hour, then one 503 each: nobody has been tried for the ten minutes that are given."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        answered: list[str] = []
+
+        def judge(names: list[str]) -> Verdict:
+            if loop.time() < 3_600:
+                return WRONG_KEY
+            answered.append(names[0])
+            return Retry("503") if answered.count(names[0]) == 1 else DELIVERED
+
+        delivery = delivery_over(
+            FakeApi(judge=judge),
+            sleep=asyncio.sleep,
+            monotonic=loop.time,
+            policy=RetryPolicy(max_elapsed_s=600, on_exhausted="dead_letter"),
+        )
+        probing = asyncio.create_task(delivery.deliver(batch_of("probing", number=1)))
+        await asyncio.sleep(1)
+        waiting = asyncio.create_task(delivery.deliver(batch_of("waiting", number=2)))
+        assert (await probing).outcomes == (CONFIRMED,)
+        assert (await waiting).outcomes == (CONFIRMED,)
+        assert answered == ["probing", "probing", "waiting", "waiting"]
+
+    run_virtually(scenario())
 
 
 @given(st.integers(1, 10_000), st.integers(0, 2**32))
