@@ -5,6 +5,7 @@ keys win without a word. Only its parser is used here; the nodes it gives carry 
 """
 
 import re
+from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -187,12 +188,15 @@ class _Builder:
                 )
             return text
         try:
-            return _CONSTRUCTORS[kind](text)
+            value = _CONSTRUCTORS[kind](text)
         except KeyError:
             return self._unknown_tag(node)
         except ValueError:
             self._report(node, "bad-value", f"this text is no {kind}")
             return None
+        if isinstance(value, float) and not isfinite(value):
+            self._report(node, "bad-value", "JSON has no such number")
+        return value
 
     def _unknown_tag(self, node: yaml.Node) -> None:
         tag = node.tag.replace(_TAG, "!!")

@@ -12,7 +12,7 @@ CODES = MappingProxyType(
         "bad-key": "A key is not plain text: an unquoted {{ }} for instance, or YAML 1.1's merge key.",
         "unknown-tag": "A YAML tag (!name) that means nothing here; often text that starts with '!'.",
         "alias": "A YAML alias that contains itself or expands beyond measure.",
-        "bad-value": "A value contradicts its YAML tag or is a number of too many digits.",
+        "bad-value": "A value contradicts its YAML tag, or is a number of too many digits or one that JSON lacks.",
         "yaml-1.1": "Warning. An unquoted yes, no, on or off, which is text in YAML 1.2.",
         "no-files": "A folder without a mapping file.",
         # the shape

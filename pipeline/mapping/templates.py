@@ -1,7 +1,6 @@
 """Text with ``${expression}`` in it."""
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 from pipeline.documents import Document, KeyPath, Location, Problem
@@ -53,9 +52,6 @@ class TemplateReader:
             return {name: self.tree((*path, name), inner) for name, inner in value.items()}
         if isinstance(value, list):
             return [self.tree((*path, index), inner) for index, inner in enumerate(value)]
-        if isinstance(value, float) and not isfinite(value):
-            location = self.document.locate(path)
-            self.problems.append(self.document.problem(location, "wrong-value", "JSON has no such number"))
         return value
 
     def expression(self, path: KeyPath, text: str) -> Expression | None:

@@ -150,6 +150,15 @@ def test_failures_are_expected_by_their_number_or_their_reasons(tmp_path: Path, 
     assert results(path)[0].lines == ()
 
 
+@pytest.mark.parametrize(
+    "part", ["now: .inf", "now: 1e999", "event: {n: .nan}", "kafka: {timestamp: .inf}", "expect: [{a: .inf}]"]
+)
+def test_a_number_that_json_does_not_have_is_refused_in_tests_too(tmp_path: Path, part: str) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_text(rule("a") + f"tests:\n  - name: t\n    {part}\n")
+    assert problems(path) == ["6: JSON has no such number"]
+
+
 @pytest.mark.parametrize("text", ['{"n": NaN}', '{"n": 1e999}', "{"])
 def test_an_event_in_a_file_is_read_as_a_run_reads_it(tmp_path: Path, text: str) -> None:
     path = tmp_path / "m.yaml"

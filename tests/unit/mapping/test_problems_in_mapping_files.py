@@ -162,7 +162,7 @@ def test_two_rules_may_not_share_a_name_or_an_id() -> None:
 
 def test_a_number_that_json_does_not_have_is_refused() -> None:
     assert problems("rules:\n  - {name: r, track: {id: u, name: e, attributes: {a: .inf}}}") == [
-        "m.yaml:3:55: wrong-value: JSON has no such number"
+        "m.yaml:3:55: bad-value: JSON has no such number"
     ]
 
 
