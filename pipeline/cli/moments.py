@@ -1,22 +1,26 @@
 """Moments on the command line: a time, or how long ago it was."""
 
-import re
 import time
 from datetime import datetime
 
 import click
 
-_SPAN = re.compile(r"(\d+)([smhd])")
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+from pipeline.errors import ConfigurationError
+from pipeline.replay.bounds import parse_duration_s
 
 
 def moment(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
-    """Return Unix milliseconds for a time in ISO 8601 with its zone, or for how long ago it was: `90m`, `24h`, `7d`."""
+    """Return Unix milliseconds for a time in ISO 8601 with its zone, or for how long ago it was: `90m`, `24h`, `2w`.
+
+    Raises:
+        click.BadParameter: it is neither, or has no zone.
+    """
     if value is None:
         return None
-    span = _SPAN.fullmatch(value)
-    if span:
-        return int((time.time() - int(span[1]) * _SECONDS[span[2]]) * 1000)
+    try:
+        return int((time.time() - parse_duration_s(value)) * 1000)
+    except ConfigurationError:
+        pass
     try:
         found = datetime.fromisoformat(value)
     except ValueError:
