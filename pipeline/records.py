@@ -2,6 +2,14 @@
 
 from typing import NamedTuple
 
+Headers = tuple[tuple[str, bytes | None], ...]
+
+UNREADABLE_HEADERS: Headers = (("cio.unreadable_headers", None),)
+"""What stands for the headers of a record that has some whose names are not UTF-8.
+
+A header itself, so that a dead letter that is tried again still says that the original's are not known.
+"""
+
 
 class TopicPartition(NamedTuple):
     """One partition of one topic."""
@@ -30,7 +38,7 @@ class Record(NamedTuple):
     A named tuple and not a dataclass because one is made for every record read; it is just as immutable.
 
     `value` is None for a tombstone, which is not the same as an empty value.
-    `headers` keeps order, repeated names and null values.
+    `headers` keeps order, repeated names and null values; they are `UNREADABLE_HEADERS` where they cannot be read.
     `timestamp_ms` is None when the record has none.
     """
 
@@ -39,7 +47,7 @@ class Record(NamedTuple):
     offset: int
     key: bytes | None = None
     value: bytes | None = None
-    headers: tuple[tuple[str, bytes | None], ...] = ()
+    headers: Headers = ()
     timestamp_ms: int | None = None
 
     @property

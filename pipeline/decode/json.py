@@ -4,12 +4,14 @@ from typing import Any
 
 import orjson
 
-from pipeline.decode.outcomes import Undecodable
-from pipeline.records import Record
+from pipeline.decode.outcomes import HEADERS_UNREADABLE, Undecodable
+from pipeline.records import UNREADABLE_HEADERS, Record
 
 
 def decode_json(record: Record) -> Any:
     """Return the event in a record's value: None for a tombstone, `Undecodable` for bytes that are not JSON."""
+    if record.headers == UNREADABLE_HEADERS:
+        return HEADERS_UNREADABLE
     value = record.value
     return None if value is None else read_json(value)
 

@@ -10,6 +10,10 @@ class Undecodable:
     text: str
 
 
+HEADERS_UNREADABLE = Undecodable("the record has a header whose name is not UTF-8")
+"""What a record with `UNREADABLE_HEADERS` is, whatever its value: rules and envelopes may ask for its headers."""
+
+
 @dataclass(frozen=True, slots=True)
 class SchemaPending:
     """The bytes need a schema that is being looked up.

@@ -8,9 +8,9 @@ from typing import Any
 
 from pipeline.decode.envelopes import Decode, Envelope, unwrapped
 from pipeline.decode.json import decode_json
-from pipeline.decode.outcomes import SchemaPending, Undecodable
+from pipeline.decode.outcomes import HEADERS_UNREADABLE, SchemaPending, Undecodable
 from pipeline.decode.schemas import Schemas, unframe
-from pipeline.records import Record
+from pipeline.records import UNREADABLE_HEADERS, Record
 
 
 class Format(StrEnum):
@@ -45,6 +45,8 @@ class TopicDecoder:
 
     def __call__(self, record: Record) -> Any:
         """Return the event, None for a tombstone, `Undecodable` or `SchemaPending`."""
+        if record.headers == UNREADABLE_HEADERS:
+            return HEADERS_UNREADABLE
         decode = self._decoders.get(record.topic)
         if decode is None:
             decode = self._decoders[record.topic] = self._made_for(record.topic)

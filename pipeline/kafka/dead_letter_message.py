@@ -16,12 +16,11 @@ import orjson
 from pipeline import __version__
 from pipeline.deadletters.entry import DeadLetter, Resolution
 from pipeline.deadletters.json_lines import resolution_line
+from pipeline.records import Headers
 
 PREFIX = "cio."
 RESOLUTION = f"{PREFIX}resolution"
 _POINTER_KEY_MAX_BYTES = 4_096
-
-Headers = tuple[tuple[str, bytes | None], ...]
 
 
 class DeadLetterMessage(NamedTuple):

@@ -12,10 +12,11 @@ from pipeline.calls import CallKind, CallSource, Reason
 from pipeline.deadletters.entry import DeadLetter, Resolution
 from pipeline.deadletters.json_lines import NotADeadLetterError, from_line
 from pipeline.errors import ConfigurationError, PipelineError
-from pipeline.kafka.dead_letter_message import PREFIX, RESOLUTION, Headers
+from pipeline.kafka.dead_letter_message import PREFIX, RESOLUTION
 from pipeline.kafka.dead_letter_topic import DeadLetterTopicOptions
+from pipeline.kafka.messages import headers_of
 from pipeline.kafka.settings import without_secrets
-from pipeline.records import Position, Record
+from pipeline.records import Headers, Position, Record
 
 ASK_TIMEOUT_S = 10.0
 SILENCE_S = 30.0
@@ -141,7 +142,7 @@ def _drop_finished(consumer: Consumer, ends: dict[int, int], topic: str) -> None
 
 
 def _read(message: Message) -> Found:
-    headers = _headers(message)
+    headers = headers_of(message)
     try:
         if [name for name, _ in headers] == [RESOLUTION]:
             return from_line(message.value() or b"")
@@ -152,12 +153,6 @@ def _read(message: Message) -> Found:
         return _entry(message, headers[:first], ours)
     except (NotADeadLetterError, KeyError, TypeError, ValueError, AttributeError):
         return Strange("the message is no dead letter")
-
-
-def _headers(message: Message) -> Headers:
-    headers = message.headers() or []
-    assert isinstance(headers, list)
-    return tuple((name, value.encode() if isinstance(value, str) else value) for name, value in headers)
 
 
 def _entry(message: Message, originals: Headers, ours: dict[str, bytes | None]) -> DeadLetter:

@@ -1,8 +1,26 @@
 """The client's messages as records, and apart from them what only looks like a message: errors and notices."""
 
+from operator import methodcaller
+
 from confluent_kafka import KafkaError, Message
 
-from pipeline.records import Record
+from pipeline.records import UNREADABLE_HEADERS, Headers, Record
+
+_ask_for_headers = methodcaller("headers")
+
+
+def headers_of(message: Message) -> Headers:
+    """Return a message's headers, `UNREADABLE_HEADERS` where a name is not UTF-8. Ask once for each message.
+
+    Such a name makes confluent-kafka 2.16 return a broken list and leave its exception set. A call written out would,
+    once the interpreter has specialised it, pass that on to whatever is called next; `methodcaller` always checks. A
+    second call would return the broken list without any exception.
+    """
+    try:
+        headers = _ask_for_headers(message)
+    except (SystemError, UnicodeDecodeError):
+        return UNREADABLE_HEADERS
+    return tuple(headers) if headers else ()
 
 
 class MessageReader:
@@ -27,7 +45,6 @@ class MessageReader:
             # One string for each topic and not one for each record: less memory, faster look-ups.
             topic = message.topic() or ""
             kind, timestamp_ms = message.timestamp()
-            headers = message.headers()
             append(
                 make(
                     Record,
@@ -37,7 +54,7 @@ class MessageReader:
                         message.offset(),
                         message.key(),
                         message.value(),
-                        tuple(headers) if headers else (),
+                        headers_of(message),
                         timestamp_ms if kind else None,
                     ),
                 )

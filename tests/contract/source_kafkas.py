@@ -124,6 +124,12 @@ class OnBroker:
         )
         assert self._producer.flush(REQUEST_TIMEOUT_S) == 0
 
+    def write_many(self, partition: int, values: Sequence[bytes], headers: Headers) -> None:
+        """Write several records and wait for all of them at once."""
+        for value in values:
+            self._producer.produce(self.topic, value, partition=partition, headers=list(headers))
+        assert self._producer.flush(REQUEST_TIMEOUT_S) == 0
+
     def make_topic_again(self) -> None:
         """Delete the topic and make it anew."""
         self._broker.delete_topic(self.topic)

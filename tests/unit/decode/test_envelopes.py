@@ -8,7 +8,9 @@ import pytest
 
 from pipeline.decode import SchemaPending, Undecodable, decode_json
 from pipeline.decode.envelopes import Envelope, unwrapped
-from pipeline.records import Record
+from pipeline.decode.outcomes import HEADERS_UNREADABLE
+from pipeline.decode.topics import TopicDecoder, TopicFormat
+from pipeline.records import UNREADABLE_HEADERS, Record
 
 CHANGE = {"op": "u", "before": None, "after": {"id": 7}, "source": {"table": "people"}, "ts_ms": 1}
 EVENT = {"specversion": "1.0", "id": "1", "source": "/shop", "type": "order", "data": {"user": 7}}
@@ -86,3 +88,10 @@ def test_a_header_that_is_no_text_is_passed_over() -> None:
 def test_what_could_not_be_decoded_passes_through(envelope: Envelope, outcome: Any) -> None:
     record = Record("t", 0, 0, value=b"x", headers=(("ce_specversion", b"1.0"),))
     assert unwrapped(envelope, lambda _: outcome)(record) == outcome
+
+
+@pytest.mark.parametrize("envelope", Envelope)
+def test_a_record_whose_headers_cannot_be_read_is_no_event_whatever_its_envelope(envelope: Envelope) -> None:
+    record = Record("t", 0, 0, value=b'{"op": "c", "specversion": "1.0"}', headers=UNREADABLE_HEADERS)
+    decode = TopicDecoder(TopicFormat(envelope=envelope), {})
+    assert decode(record) == decode_json(record) == HEADERS_UNREADABLE
