@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 import structlog
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from pipeline.errors import RemoteRefusedError
@@ -53,6 +53,9 @@ class StartPositions:
     def _committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         asked = [KafkaPartition(p.topic, p.partition) for p in partitions]
         answers = self._consumer.committed(asked, self._options.lookup_timeout_s)
+        for answer in answers:
+            if answer.error is not None:  # not the same as "nothing committed"
+                raise KafkaException(answer.error)
         return {TopicPartition(p.topic, p.partition): p.offset for p in answers if p.offset >= 0}
 
     def _start(self, partition: TopicPartition, expected: int | None) -> Start:
@@ -77,6 +80,8 @@ class StartPositions:
         if isinstance(start, datetime):
             asked = KafkaPartition(partition.topic, partition.partition, round(start.timestamp() * 1000))
             [answer] = self._consumer.offsets_for_times([asked], self._options.lookup_timeout_s)
+            if answer.error is not None:  # which looks like "nothing as new as that" but for this
+                raise KafkaException(answer.error)
             return answer.offset if answer.offset >= 0 else high
         return low if start == "earliest" or self._is_new(partition) else high
 
