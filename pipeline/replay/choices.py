@@ -82,12 +82,17 @@ def people_of(asked: Sequence[str]) -> frozenset[str]:
     people: set[str] = set()
     for text in asked:
         for name in _lines_of(Path(text[1:])) if text.startswith("@") else [text]:
-            kind, separator, value = name.partition(":")
-            if separator and kind in IdentityKind.__members__.values():
-                people.add(Identity(IdentityKind(kind), value).lane_key)
-            else:
-                people.update(Identity(each, name).lane_key for each in IdentityKind)
+            one = named_identity(name)
+            meant = [one] if one is not None else [Identity(each, name) for each in IdentityKind]
+            people.update(identity.lane_key for identity in meant)
     return frozenset(people)
+
+
+def named_identity(name: str) -> Identity | None:
+    """Return the identity that `id:U1` or `email:a@b.c` names, None for a text that does not say its kind."""
+    kind, separator, value = name.partition(":")
+    known = separator and kind in IdentityKind.__members__.values()
+    return Identity(IdentityKind(kind), value) if known else None
 
 
 def _lines_of(path: Path) -> list[str]:

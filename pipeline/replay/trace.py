@@ -11,7 +11,7 @@ from pipeline.calls import Identity, IdentityKind
 from pipeline.deadletters.masking import Mask
 from pipeline.deadletters.unresolved import Unresolved
 from pipeline.records import Position, Record
-from pipeline.replay.choices import people_of
+from pipeline.replay.choices import named_identity, people_of
 from pipeline.replay.sieve import people_in
 from pipeline.translation import Prepared, Translation
 
@@ -135,10 +135,7 @@ class Tracer:
 
 def person_key(person: str) -> Identity:
     """Return the identity that a name means first: an id, unless it says otherwise."""
-    kind, separator, value = person.partition(":")
-    if separator and kind in IdentityKind.__members__.values():
-        return Identity(IdentityKind(kind), value)
-    return Identity(IdentityKind.ID, person)
+    return named_identity(person) or Identity(IdentityKind.ID, person)
 
 
 def _plain_name(person: str) -> str:
