@@ -85,25 +85,16 @@ class TrackClient:
 
     async def send_raw(self, raw: RawRequest) -> tuple[Verdict, Answer | None]:
         """Make one attempt at a raw request; its own timeout stands in for the deadline. Its retries are not made."""
-        headers = dict(raw.headers)
-        body = raw.json_body()
-        form = _multipart(raw)
-        answer = await self._exchange_authorised(
-            lambda authorization: httpx.Request(
-                raw.method,
-                f"{self._base_url}/api{raw.path}",
-                params=raw.query or None,
-                content=body,
-                **form,
-                headers={
-                    **(_JSON if body is not None else {}),
-                    **headers,
-                    **_OURS,
-                    "authorization": authorization,
-                },
-            ),
-            raw.timeout_seconds or self._deadline_s,
-        )
+        try:
+            request = self._built(raw)
+        except (ValueError, httpx.InvalidURL) as error:  # not as trouble on the wire: it will never be one
+            return Refused((Refusal(f"no HTTP request can be made of it ({type(error).__name__})"),)), None
+
+        def authorised(authorization: str) -> httpx.Request:
+            request.headers["authorization"] = authorization
+            return request
+
+        answer = await self._exchange_authorised(authorised, raw.timeout_seconds or self._deadline_s)
         if not isinstance(answer, Answer):
             return answer, None
         return raw_verdict(answer.status, answer.headers, answer.body, self._now()), answer
@@ -141,6 +132,17 @@ class TrackClient:
     async def aclose(self) -> None:
         """Close every connection."""
         await self._transport.aclose()
+
+    def _built(self, raw: RawRequest) -> httpx.Request:
+        body = raw.json_body()
+        return httpx.Request(
+            raw.method,
+            f"{self._base_url}/api{raw.path}",
+            params=raw.query or None,
+            content=body,
+            **_multipart(raw),
+            headers={**(_JSON if body is not None else {}), **dict(raw.headers), **_OURS},
+        )
 
     async def _send_raw_call(self, raw: RawRequest) -> Verdict:
         verdict, answer = await self.send_raw(raw)

@@ -15,6 +15,7 @@ from enum import StrEnum
 from functools import lru_cache
 from math import isfinite
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -23,6 +24,10 @@ from pipeline.customerio.raw_guards import METHODS, header_problem, path_problem
 
 MAX_BACKOFF_S = 60.0
 """The longest wait of the exponential backoff; the connector names none."""
+
+MAX_TARGET_BYTES = 60_000
+"""A raw request's path and query, percent-encoded. Customer.io names no limit; the HTTP client makes no request with
+an address of more than 65,536 characters, and this leaves room for what comes before the path."""
 
 _MIN_BACKOFF_S = 0.1
 
@@ -142,6 +147,15 @@ class RawRequest(BaseModel):
     def _one_body(self) -> "RawRequest":
         if self.body is not None and (self.form or self.files):
             raise ValueError("a JSON body excludes form data and files")
+        return self
+
+    @model_validator(mode="after")
+    def _bounded_target(self) -> "RawRequest":
+        size = len(self.path) + len(urlencode(self.query, errors="replace"))
+        if size > MAX_TARGET_BYTES:
+            raise ValueError(
+                f"path and query have {size} bytes as they are sent, at most {MAX_TARGET_BYTES} are allowed"
+            )
         return self
 
     @property

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.calls import CallKind, Reason
 from pipeline.customerio.limits import check
-from pipeline.customerio.raw import RawFile, RawRequest, read_raw_request
+from pipeline.customerio.raw import MAX_TARGET_BYTES, RawFile, RawRequest, read_raw_request
 from pipeline.customerio.raw_guards import path_problem
 from pipeline.customerio.sizes import check_size, travels_alone
 from pipeline.customerio.verdicts import DELIVERED, Refused
@@ -167,6 +167,41 @@ def test_a_raw_call_of_a_rule_is_checked_when_it_is_made() -> None:
     failure = check(call(CallKind.RAW, request={"path": "/../x"}))
     assert failure is not None
     assert failure.reason is Reason.INVALID_CALL
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"path": "/v1/" + "a" * MAX_TARGET_BYTES},
+        {"path": "/v1/x", "query": {"q": "x" * MAX_TARGET_BYTES}},
+        {"path": "/v1/x", "query": {"q": "é" * (MAX_TARGET_BYTES // 6)}},
+    ],
+    ids=["path", "query", "encoded query"],
+)
+def test_a_raw_call_with_an_address_that_is_too_long_is_found_before_it_is_sent(
+    document: dict[str, Any],
+) -> None:
+    failure = check(call(CallKind.RAW, request=document))
+    assert failure is not None
+    assert failure.reason is Reason.INVALID_CALL
+    assert "path and query have" in failure.text
+    assert "at most 60000 are allowed" in failure.text
+
+
+def test_the_longest_address_that_is_taken_can_be_sent() -> None:
+    longest = read(path="/v1/x", query={"q": "x" * (MAX_TARGET_BYTES - len("/v1/xq="))})
+    with HostileServer(answering(answer(b"{}", "404 Not Found"))) as server:
+        verdict, _ = run_with_client(server.base_url, lambda client: client.send_raw(longest))
+    assert isinstance(verdict, Refused)
+    assert verdict.refusals[0].status == 404
+
+
+def test_a_raw_request_of_which_no_http_request_can_be_made_is_refused_and_not_tried_again() -> None:
+    impossible = RawRequest.model_construct(path="/v1/" + "a" * 70_000)
+    verdict, answered = run_with_client("http://127.0.0.1:1", lambda client: client.send_raw(impossible))
+    assert isinstance(verdict, Refused)
+    assert verdict.refusals[0].text == "no HTTP request can be made of it (InvalidURL)"
+    assert answered is None
 
 
 def test_a_raw_call_travels_alone_however_large_it_is() -> None:
