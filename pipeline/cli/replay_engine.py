@@ -11,6 +11,7 @@ from pipeline.cli import assembly
 from pipeline.cli.garbage import collect_seldom
 from pipeline.cli.replay_arguments import ReplayArguments
 from pipeline.cli.replay_display import moving
+from pipeline.cli.replay_sandbox import takes_any_credentials
 from pipeline.cli.replay_settings import sent_to
 from pipeline.cli.sending import open_sender
 from pipeline.clock import SystemClock
@@ -84,7 +85,9 @@ def _receiver(arguments: ReplayArguments, settings: Settings, closing: ExitStack
     if arguments.sandbox is None:
         return settings
     if arguments.sandbox != "own":
-        return sent_to(settings, arguments.sandbox, assembly.credentials_of(settings)())
+        any_do = takes_any_credentials(arguments.sandbox)
+        credentials = SANDBOX_CREDENTIALS if any_do else assembly.credentials_of(settings)()
+        return sent_to(settings, arguments.sandbox, credentials)
     sandbox = closing.enter_context(SandboxServer(SANDBOX_CREDENTIALS))
     return sent_to(settings, sandbox.base_url, SANDBOX_CREDENTIALS)
 

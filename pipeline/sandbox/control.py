@@ -49,7 +49,7 @@ class Control:
         return Starlette(routes=[*routes, *Pages(self._state).routes()])
 
     async def counts(self, _: Request) -> Response:
-        """Tell how many calls of each kind arrived and what became of them."""
+        """Tell how many calls of each kind arrived, what became of them, and whether any credentials do."""
         workspace = self._state.workspace
         journal = workspace.journal
         return _json(
@@ -62,6 +62,7 @@ class Control:
                 "duplicates": journal.outcomes["duplicate"],
                 "people": len(workspace.people),
                 "suppressed": len(set(workspace.suppressed.values())),
+                "any_credentials": self._state.credentials is None,
             }
         )
 

@@ -1,0 +1,28 @@
+"""Whether there is a sandbox at an address, before a replay without guards sends anything there."""
+
+import json
+import urllib.request
+from http.client import HTTPException
+
+from pipeline.errors import ConfigurationError
+
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows no loopback of ours
+_ASK_TIMEOUT_S = 10.0
+
+
+def takes_any_credentials(base_url: str) -> bool:
+    """Ask the sandbox at an address, without credentials, whether it takes whichever come.
+
+    Raises:
+        ConfigurationError: no sandbox answers there.
+    """
+    if not base_url.startswith(("http://", "https://")):
+        raise ConfigurationError(f"--to-sandbox {base_url}: write http:// or https:// and a host")
+    try:
+        with _DIRECTLY.open(f"{base_url.rstrip('/')}/_sandbox/counts", timeout=_ASK_TIMEOUT_S) as answer:
+            return bool(json.loads(answer.read())["any_credentials"])
+    except (OSError, ValueError, LookupError, TypeError, HTTPException):
+        raise ConfigurationError(
+            f"--to-sandbox {base_url}: no sandbox answers there, and nothing was sent; is `cio-pipeline sandbox`"
+            " running at that address? What is sent to a sandbox passes no guard, so it goes nowhere else"
+        ) from None
