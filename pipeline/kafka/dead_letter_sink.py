@@ -15,9 +15,14 @@ class TopicSink:
     def __init__(self, open_store: Callable[[], KafkaDeadLetters]) -> None:
         self._open_store = open_store
         self._store: KafkaDeadLetters | None = None
+        # A store keeps what it could not write: what was given before must not be given to it again.
+        self._taken: set[DeadLetter | Resolution] = set()
+        self._left = 0
 
     def keep(self, notes: Sequence[DeadLetter | Resolution]) -> None:
         """Produce notes and wait until the brokers have all of them.
+
+        After a failure, call it again with the same notes, or with more: none of them is written twice.
 
         Raises:
             ConfigurationError: the topic does not exist, or the client refuses a setting.
@@ -26,19 +31,27 @@ class TopicSink:
         if self._store is None:
             self._store = self._open_store()
         for note in notes:
-            if isinstance(note, DeadLetter):
-                self._store.write(note, _NOBODY)
-            else:
-                self._store.resolve(note, _NOBODY)
-        left = len(notes)
-        while left:
-            left -= len(self._store.flush())
+            if note not in self._taken:
+                self._take(note, self._store)
+        while self._left > 0:
+            self._left -= len(self._store.flush())
+        self._taken.clear()
 
     def close(self) -> None:
         """Release the producer."""
         if self._store is not None:
             self._store.close()
             self._store = None
+        self._taken.clear()
+        self._left = 0
+
+    def _take(self, note: DeadLetter | Resolution, store: KafkaDeadLetters) -> None:
+        if isinstance(note, DeadLetter):
+            store.write(note, _NOBODY)
+        else:
+            store.resolve(note, _NOBODY)
+        self._taken.add(note)
+        self._left += 1
 
 
 # Notes settle no record that somebody waits for.

@@ -209,6 +209,27 @@ def test_what_was_written_to_a_topic_is_read_back_as_it_was(embedded_broker: Emb
     assert sorted(map(repr, found)) == sorted(map(repr, NOTES))
 
 
+def test_notes_that_a_topic_did_not_take_are_given_again_and_written_once(
+    embedded_broker: EmbeddedBrokerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = topic_options(embedded_broker)
+    store = KafkaDeadLetters(options)
+    sink = TopicSink(lambda: store)
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "flush", unavailable)
+        with pytest.raises(DeadLettersUnavailableError):
+            sink.keep(NOTES[:3])
+    sink.keep(NOTES)
+    sink.keep(NOTES[:1])
+    sink.close()
+    found = [each for _, each in read_dead_letters(options)]
+    assert sorted(map(repr, found)) == sorted(map(repr, [*NOTES, NOTES[0]]))
+
+
+def unavailable() -> Sequence[OpenRecord]:
+    raise DeadLettersUnavailableError("the brokers are away")
+
+
 def test_a_topic_that_cannot_be_read_is_named() -> None:
     options = DeadLetterTopicOptions(bootstrap_servers="127.0.0.1:1", topic="absent")
     with pytest.raises(PipelineError, match="cannot read the dead-letter topic absent"):
