@@ -13,7 +13,6 @@ import click
 import orjson
 
 from pipeline.cli.deadletters_options import (
-    Found,
     find,
     secrets_of,
     selection_of,
@@ -21,6 +20,7 @@ from pipeline.cli.deadletters_options import (
     with_conditions,
     with_files,
 )
+from pipeline.cli.deadletters_store import Found
 from pipeline.cli.signals import StopRequest
 from pipeline.deadletters.archive import Archive
 from pipeline.deadletters.entry import Resolution, Settlement

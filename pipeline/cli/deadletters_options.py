@@ -2,36 +2,23 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from pipeline.calls import CallKind, Reason
-from pipeline.cli.deadletters_store import Stored, open_stored
+from pipeline.cli.deadletters_store import Found, open_found
 from pipeline.cli.moments import moment
 from pipeline.config import Settings, load_settings
-from pipeline.deadletters.archive import Archive, Foreign
+from pipeline.deadletters.archive import Foreign
 from pipeline.deadletters.selection import Selection
-from pipeline.deadletters.unresolved import Unresolved, take_inventory
 from pipeline.errors import ConfigurationError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SHOWN_FOREIGN_LINES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Opened dead letters: where they stand, which were chosen of all, and the lines that were passed over."""
-
-    stored: Stored
-    archive: Archive
-    everything: Sequence[Unresolved]
-    chosen: Sequence[Unresolved]
-    foreign: Sequence[Foreign]
 
 
 _FILES = (
@@ -119,18 +106,15 @@ def secrets_of(settings: Settings) -> list[str]:
 
 @contextmanager
 def find(config: Path, files: Sequence[Path], selection: Selection) -> Iterator[Found]:
-    """Read the dead letters, tell about lines that are none, and choose.
+    """Read the dead letters, tell about lines that are none, and choose; see `open_found`.
 
     Raises:
         ConfigurationError: the configuration or a file cannot be used.
     """
     settings = None if files else settings_of(config)
-    with open_stored(settings, files) as stored, closing(Archive(stored.paths)) as archive:
-        inventory = take_inventory(archive)
-        foreign = (*stored.foreign, *inventory.foreign)
-        _tell_foreign(foreign)
-        chosen = [each for each in inventory.unresolved if selection(each)]
-        yield Found(stored, archive, inventory.unresolved, chosen, foreign)
+    with open_found(settings, files, selection) as found:
+        _tell_foreign(found.foreign)
+        yield found
 
 
 def _tell_foreign(foreign: Sequence[Foreign]) -> None:

@@ -1,6 +1,6 @@
 """Where the dead letters are: files that were named, the configured file, or the configured topic."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +8,11 @@ from tempfile import NamedTemporaryFile
 from typing import IO
 
 from pipeline.config import Settings
-from pipeline.deadletters.archive import Foreign
+from pipeline.deadletters.archive import Archive, Foreign
 from pipeline.deadletters.entry import DeadLetter, Resolution
 from pipeline.deadletters.json_lines import resolution_line, to_line
 from pipeline.deadletters.ledger import FileSink, Ledger, Sink
+from pipeline.deadletters.unresolved import Unresolved, take_inventory
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,34 @@ class Stored:
     ledger: Ledger
     shared: tuple[Path, ...]
     foreign: tuple[Foreign, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Opened dead letters: where they stand, which were chosen of all, and the lines that were passed over."""
+
+    stored: Stored
+    archive: Archive
+    everything: Sequence[Unresolved]
+    chosen: Sequence[Unresolved]
+    foreign: Sequence[Foreign]
+
+
+@contextmanager
+def open_found(
+    settings: Settings | None, files: Sequence[Path], choose: Callable[[Unresolved], bool]
+) -> Iterator[Found]:
+    """Open the named files, or else what the settings say, and choose among the dead letters there.
+
+    Raises:
+        ConfigurationError: a file or the topic cannot be read.
+        PipelineError: the topic's brokers do not answer.
+    """
+    with open_stored(settings, files) as stored, closing(Archive(stored.paths)) as archive:
+        inventory = take_inventory(archive)
+        chosen = [letter for letter in inventory.unresolved if choose(letter)]
+        foreign = (*stored.foreign, *inventory.foreign)
+        yield Found(stored, archive, inventory.unresolved, chosen, foreign)
 
 
 @contextmanager

@@ -7,9 +7,10 @@ questions. A large file of dead letters or a retry takes nothing from the pipeli
 import base64
 import pickle
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
+from hashlib import blake2b
 from itertools import groupby
 from typing import Any
 
@@ -18,25 +19,27 @@ import orjson
 from pipeline.cli import assembly, deadletters_view
 from pipeline.cli.deadletters_options import secrets_of
 from pipeline.cli.deadletters_sending import Retry
-from pipeline.cli.deadletters_store import Stored, open_stored
+from pipeline.cli.deadletters_store import Found, open_found
 from pipeline.cli.decoding import open_decoder
+from pipeline.cli.replay_request import rules_of
 from pipeline.cli.signals import StopRequest
 from pipeline.clock import SystemClock
 from pipeline.config import Settings
-from pipeline.deadletters.archive import Archive
 from pipeline.deadletters.entry import Resolution, Settlement
 from pipeline.deadletters.masking import Mask
 from pipeline.deadletters.redrive import Progress
 from pipeline.deadletters.selection import by_kind
-from pipeline.deadletters.unresolved import Unresolved, take_inventory
+from pipeline.deadletters.unresolved import Unresolved
 from pipeline.decode import Undecodable
 from pipeline.decode.patience import patient
 from pipeline.errors import ConfigurationError, PipelineError
 from pipeline.kafka.options import KafkaOptions
 from pipeline.kafka.sample import read_sample
+from pipeline.mapping import RuleSet
 from pipeline.operations.helper_process import say, serve
 from pipeline.operations.logs import configure_logs
 from pipeline.records import Record
+from pipeline.replay.choices import mapping_digest
 from pipeline.replay.trace import Tracer
 
 _MOST_LETTERS = 500
@@ -68,47 +71,58 @@ class Desk:
         """Return the dead letters by reason, rule and field, without any data of theirs."""
         if not self._has_letters():
             return {"dead_letters": 0, "groups": []}
-        with self._found() as (_, _archive, letters):
-            return {"dead_letters": len(letters), "groups": [asdict(kind) for kind in by_kind(letters)]}
+        with self._found() as found:
+            groups = [asdict(kind) for kind in by_kind(found.chosen)]
+            return {"dead_letters": len(found.chosen), "groups": groups}
 
     def letters(self, group: Sequence[str | None]) -> dict[str, Any]:
         """Return the first dead letters of a group, without their originals."""
-        with self._found(group) as (_, _archive, letters):
+        with self._found(group) as found:
             mask = Mask()
             shown = [
                 deadletters_view.letter_document(letter, mask) | {"position": str(letter.position)}
-                for letter in letters[:_MOST_LETTERS]
+                for letter in found.chosen[:_MOST_LETTERS]
             ]
-            return {"dead_letters": len(letters), "each": shown}
+            return {"dead_letters": len(found.chosen), "each": shown}
 
     def letter(self, position: str, *, reveal: bool) -> dict[str, Any]:
         """Return the dead letters of a record whole; values are hidden unless they are to be revealed."""
         mask = self._mask(reveal=reveal)
         with (
             assembly.open_translator(self._settings) as current,
-            self._found(position=position) as (_, archive, letters),
+            self._found(position=position) as found,
         ):
             documents = [
-                deadletters_view.record_document(list(found), archive, patient(current.translate), mask)
-                for _, found in groupby(letters, key=lambda letter: letter.key.digest)
+                deadletters_view.record_document(list(each), found.archive, patient(current.translate), mask)
+                for _, each in groupby(found.chosen, key=lambda letter: letter.key.digest)
             ]
         return {"records": documents}
 
     def preview(self, *, allow_irreversible: bool, **which: Any) -> dict[str, Any]:
-        """Return what a retry would do."""
-        with self._retry(which, allow_irreversible=allow_irreversible) as retrying:
+        """Return what a retry would do; `shown` changes with whatever it would send."""
+        with self._retry(which, allow_irreversible=allow_irreversible) as (retrying, shown):
             courses, calls = retrying.preview()
             return {
                 "dead_letters": len(retrying.chosen),
                 "courses": {str(course): count for course, count in courses.items()},
                 "calls": dict(calls),
+                "shown": shown,
             }
 
-    def retry(self, *, allow_irreversible: bool, **which: Any) -> dict[str, Any]:
-        """Send dead letters again, telling how far it is; a signal ends it in order."""
+    def retry(self, *, allow_irreversible: bool, shown: str, **which: Any) -> dict[str, Any]:
+        """Send dead letters again as a preview showed them, telling how far it is; a signal ends it in order.
+
+        Raises:
+            PipelineError: it is not what the preview showed, or what `Retry.send` raises.
+        """
         stop = StopRequest()
         stop.listen()
-        with self._retry(which, allow_irreversible=allow_irreversible) as retrying:
+        with self._retry(which, allow_irreversible=allow_irreversible) as (retrying, now_there):
+            if now_there != shown:
+                raise PipelineError(
+                    "the dead letters or the mapping have changed since they were shown;"
+                    " nothing was sent: look again at what a retry would do"
+                )
             total = len(retrying.chosen)
             told = [-1]
 
@@ -122,14 +136,15 @@ class Desk:
 
     def dismiss(self, *, count: int, **which: Any) -> dict[str, Any]:
         """Take dead letters off the list, if they are as many as whoever asks believes."""
-        with self._found(**which) as (stored, _, letters):
+        with self._found(**which) as found:
+            letters, ledger = found.chosen, found.stored.ledger
             if len(letters) != count:
                 raise PipelineError(f"there are {len(letters):,} by now and not {count:,}; look again")
             now_ms = int(SystemClock().now() * 1000)
             for letter in letters:
                 resolution = Resolution(letter.key, letter.last_seen_ms, now_ms, Settlement.DISMISSED)
-                stored.ledger.resolve(letter, resolution)
-            stored.ledger.flush()
+                ledger.resolve(letter, resolution)
+            ledger.flush()
         return {"dismissed": count}
 
     def samples(self, topic: str, count: int) -> dict[str, Any]:
@@ -157,31 +172,35 @@ class Desk:
 
     # What the answers share
 
-    @contextmanager
     def _found(
         self, group: Sequence[str | None] | None = None, position: str | None = None
-    ) -> Iterator[tuple[Stored, Archive, list[Unresolved]]]:
+    ) -> AbstractContextManager[Found]:
         """Open the dead letters and choose those of a group, or of a position, or all."""
-        with open_stored(self._settings, ()) as stored, closing(Archive(stored.paths)) as archive:
-            letters = take_inventory(archive).unresolved
-            yield stored, archive, [each for each in letters if _is_chosen(each, group, position)]
+        return open_found(self._settings, (), lambda letter: _is_chosen(letter, group, position))
 
     @contextmanager
-    def _retry(self, which: Mapping[str, Any], *, allow_irreversible: bool) -> Iterator[Retry]:
+    def _retry(self, which: Mapping[str, Any], *, allow_irreversible: bool) -> Iterator[tuple[Retry, str]]:
+        """Compose a retry, and a digest of what it would send."""
         with (
             assembly.open_translator(self._settings) as current,
-            self._found(**which) as (stored, archive, letters),
+            self._found(**which) as found,
         ):
-            translate = patient(current.translate)
-            yield Retry(
-                self._settings, letters, stored, archive, translate, allow_irreversible=allow_irreversible
+            retrying = Retry(
+                self._settings,
+                found.chosen,
+                found.stored,
+                found.archive,
+                patient(current.translate),
+                allow_irreversible=allow_irreversible,
+                everything=found.everything,
             )
+            yield retrying, _digest(found.chosen, rules_of(current))
 
-    def _unresolved(self) -> list[Unresolved]:
+    def _unresolved(self) -> Sequence[Unresolved]:
         if not self._has_letters():
             return []
-        with self._found() as (_, _archive, letters):
-            return letters
+        with self._found() as found:
+            return found.chosen
 
     def _has_letters(self) -> bool:
         letters = self._settings.deadletters
@@ -200,6 +219,14 @@ def _is_chosen(letter: Unresolved, group: Sequence[str | None] | None, position:
     ):
         return False
     return position is None or str(letter.position) == position
+
+
+def _digest(letters: Iterable[Unresolved], rules: RuleSet) -> str:
+    """Return a short text that changes with the letters, with their latest entries and with the mapping."""
+    digest = blake2b(mapping_digest(rules).encode(), digest_size=16)
+    for letter in letters:
+        digest.update(repr((letter.key, letter.last_seen_ms)).encode())
+    return digest.hexdigest()
 
 
 def _topics(settings: Settings) -> Sequence[str]:

@@ -140,8 +140,13 @@ class LettersPart:
         if (asked.group is None) == (asked.position is None):
             return refusal(400, "request", "name either a group or a position")
         which = asked.model_dump()
-        question, extra = {"do": "preview", **which}, {"ticket": self._issue(which)}
-        return await run_in_threadpool(answered, self._looking, question, LOOK_S, extra=extra)
+
+        def with_ticket(found: dict[str, Any]) -> dict[str, Any]:
+            ticket = self._issue({**which, "shown": found.pop("shown")})
+            return {**found, "ticket": ticket}
+
+        question = {"do": "preview", **which}
+        return await run_in_threadpool(answered, self._looking, question, LOOK_S, finish=with_ticket)
 
     async def retry(self, request: Request) -> Response:
         """Begin to send what a preview showed."""

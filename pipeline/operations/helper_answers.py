@@ -1,7 +1,6 @@
 """What a helper process says, as answers of the API."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -18,14 +17,14 @@ def answered(
     question: Mapping[str, Any],
     deadline_s: float,
     too_long: str = "it took too long",
-    extra: Mapping[str, Any] = MappingProxyType({}),
+    finish: Callable[[dict[str, Any]], dict[str, Any]] = lambda found: found,
 ) -> Response:
-    """Ask and return the answer with `extra` beside it, or why there is none.
+    """Ask and return what `finish` makes of the answer, or why there is none.
 
     `too_long` says what took longer than the deadline.
     """
     try:
-        return JSONResponse({**helper.ask(question, deadline_s=deadline_s), **extra})
+        return JSONResponse(finish(helper.ask(question, deadline_s=deadline_s)))
     except HelperBusyError as error:
         return refusal(503, "busy", str(error))
     except HelperDeadlineError:

@@ -10,6 +10,7 @@ const LEFT = {
   fails_again: "still fail: mend the mapping or the data",
   not_made: "are not made by the current mapping: a renamed rule keeps its calls with id: OLD NAME",
   irreversible: "cannot be undone and are left out",
+  erased: "are about people who were deleted or suppressed later, who would be there again: only the command sends them, with --include-erased",
 };
 
 /** Return the retry of a group or a record, first as a trial. */

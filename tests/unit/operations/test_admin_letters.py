@@ -1,6 +1,7 @@
 """The API about dead letters: what it shows to whom, and that nothing is sent that was not looked at first."""
 
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,10 @@ import httpx
 import pytest
 import yaml
 
-from pipeline.calls import Reason
+from pipeline.calls import CallKind, CallSource, Reason
 from pipeline.cli.admin_page import parts_of
 from pipeline.config import load_settings
+from pipeline.deadletters.plan import Course
 from pipeline.operations.admin import AdminServer
 from pipeline.operations.admin_access import Access
 from pipeline.operations.admin_application import admin_application
@@ -101,6 +103,58 @@ def test_a_retry_sends_exactly_what_was_looked_at(open_page: Open, sandbox: Sand
     assert (now["state"], now["delivered"], now["calls"]) == ("done", 2, 2)
     assert sandbox.counts()["calls"] == {"track": 2}
     assert [group["reason"] for group in page.get("")["groups"]] == ["undecodable", "unmatched"]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("change", ["a letter more", "a newer entry", "a letter less", "the mapping"])
+def test_what_has_changed_since_it_was_looked_at_is_not_sent(
+    open_page: Open, sandbox: SandboxThread, tmp_path: Path, change: str
+) -> None:
+    page = open_page()
+    ticket = page.post("/preview", group=NAMELESS)["ticket"]
+    match change:
+        case "a letter more":
+            write(tmp_path / "dead.jsonl", letter(record(9, value={"user": EMAIL}), field="name"))
+        case "a newer entry":
+            again = letter(record(2, value={"user": EMAIL}), at_ms=90_000, field="name")
+            write(tmp_path / "dead.jsonl", again)
+        case "a letter less":
+            page.post("/dismiss", position="events/3@1", count=1)
+        case "the mapping":
+            mapping = tmp_path / "mapping.yaml"
+            mapping.write_text(mapping.read_text().replace("ordered", "bought"))
+    page.post("/retry", ticket=ticket, status=202)
+    now = ended(page)
+    assert now["state"] == "failed"
+    assert "have changed since they were shown; nothing was sent: look again" in now["text"]
+    assert sandbox.counts()["requests"] == 0
+    page.post("/retry", ticket=page.post("/preview", group=NAMELESS)["ticket"], status=202)
+    assert ended(page)["state"] == "done"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("which", [{"group": NAMELESS}, {"position": "events/3@1"}])
+def test_people_whose_deletion_is_a_dead_letter_of_another_group_are_not_brought_back(
+    open_page: Open, sandbox: SandboxThread, tmp_path: Path, which: dict[str, Any]
+) -> None:
+    order = {"name": "order", "when": "deleted == `null`", "track": {"name": "ordered", "id": "${user}"}}
+    deletion = {"name": "deletion", "when": "deleted != `null`", "destroy": {"id": "${user}"}}
+    (tmp_path / "mapping.yaml").write_text(yaml.safe_dump({"version": 1, "rules": [order, deletion]}))
+    source = CallSource("deletion", CallKind.DESTROY)
+    write(tmp_path / "dead.jsonl", letter(record(7, value={"user": EMAIL, "deleted": True}), source))
+    page = open_page()
+    seen = page.post("/preview", **which)
+    assert seen["courses"] == {"erased": seen["dead_letters"]}
+    page.post("/retry", ticket=seen["ticket"], status=202)
+    assert ended(page)["erased"] == seen["dead_letters"]
+    assert sandbox.counts()["requests"] == 0
+
+
+def test_the_page_says_why_each_dead_letter_is_left_out() -> None:
+    script = (files("pipeline.operations") / "web" / "deadletters_actions.js").read_text()
+    explained = script.partition("const LEFT = {")[2].partition("};")[0]
+    left = {str(course) for course in Course} - {Course.SEND} | {"failed"}
+    assert left == {line.split(":")[0].strip() for line in explained.strip().splitlines()}
 
 
 @pytest.mark.full
