@@ -139,7 +139,7 @@ class Intake:
         opened = OpenRecord(record, partition, calls=len(calls) + len(failures), weight=weight)
         partition.calls_under_way += len(calls)
         made, add, sequence = self._tally.calls, self._flight.add, self._sequence
-        for source, identity, payload, lanes, single in calls:
+        for source, identity, payload, lanes, single, _ in calls:
             sequence += 1
             made[source.kind] += 1
             add(Operation(source, identity, payload, opened, lanes, sequence, now, single))

@@ -25,13 +25,14 @@ class Mapper(Protocol):
 
 
 class Prepared(NamedTuple):
-    """One call in wire form, not yet bound to an assignment."""
+    """One call in wire form, not yet bound to an assignment. `secondary` is the person that a merge ends."""
 
     source: CallSource
     identity: Identity | None
     payload: bytes
     lanes: tuple[int, ...]
     single: bool = False
+    secondary: Identity | None = None
 
 
 class Translation(NamedTuple):
@@ -115,7 +116,8 @@ class Translator:
             if too_large is not None:
                 return too_large
         lanes = self._lanes(call, record)
-        return Prepared(call.source, call.identity, payload, lanes, single or self._always_single)
+        alone = single or self._always_single
+        return Prepared(call.source, call.identity, payload, lanes, alone, call.secondary)
 
     def _event_id(self, call: Call, record: Record, value: bytes) -> str | None:
         if call.source.kind not in COUNTED_KINDS:

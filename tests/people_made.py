@@ -39,7 +39,7 @@ def prepared(
     )
     payload = encode_operation(call, "01HB4HBDKTFWYZCK01DMRSWRFD" if kind in COUNTED else None)
     assert type(payload) is bytes
-    return Prepared(call.source, identity, payload, (lane_of(identity.lane_key),))
+    return Prepared(call.source, identity, payload, (lane_of(identity.lane_key),), secondary=other)
 
 
 def operation(call: Prepared, partition: AssignedPartition, offset: int = 0, sequence: int = 0) -> Operation:

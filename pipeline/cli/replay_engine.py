@@ -64,7 +64,7 @@ def run_engine(
         engine = Engine(
             source=source,
             sender=_sender(arguments, receiver, tally, lease, clock),
-            dead_letters=_dead_letters(settings, name, tally, clock),
+            dead_letters=_dead_letters(settings, name, sieve, tally, clock),
             translator=sieve,
             lanes=_lanes(settings, lambda: source.exhausted),
             lease=lease,
@@ -106,12 +106,14 @@ def _sender(
     )
 
 
-def _dead_letters(settings: Settings, name: str | None, tally: Tally, clock: SystemClock) -> DeadLetterKeeper:
+def _dead_letters(
+    settings: Settings, name: str | None, sieve: Sieve, tally: Tally, clock: SystemClock
+) -> DeadLetterKeeper:
     if name is None:
         return DeadLetterKeeper(CountedDeadLetters(), FailureLimits(share=None), clock, tally)
     # Somebody is watching: at the limit a replay ends and says why, where the live pipeline may wait.
     limits = replace(assembly.failure_limits(settings), action="stop")
-    store = MarkedDeadLetters(assembly.dead_letter_store(settings), name)
+    store = MarkedDeadLetters(assembly.dead_letter_store(settings), name, sieve.carried, tally)
     return DeadLetterKeeper(store, limits, clock, tally)
 
 

@@ -13,7 +13,6 @@ from pipeline.calls import COUNTED_KINDS, CallKind
 from pipeline.decode import SchemaPending
 from pipeline.delivery.batch import Confirmed, Operation, Outcome
 from pipeline.kafka.assignment import AssignedPartition
-from pipeline.people.names import secondary_of
 from pipeline.ports import Clock, Translator
 from pipeline.records import Record, TopicPartition
 from pipeline.translation import Prepared, Translation
@@ -145,10 +144,8 @@ class UnchangedIdentifies:
                 self._forget(key)
             return
         self._forget(call.identity.lane_key)
-        if call.source.kind is CallKind.MERGE:
-            secondary = secondary_of(call.payload)
-            if secondary is not None:
-                self._forget(secondary.lane_key)
+        if call.secondary is not None:
+            self._forget(call.secondary.lane_key)
 
     def _forget(self, key: str) -> None:
         known = self._people.pop(key, None)

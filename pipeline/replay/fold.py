@@ -5,15 +5,18 @@ follows, an event that starts a campaign for instance, may need the person whole
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 import orjson
 
-from pipeline.calls import CallKind, Identity, IdentityKind
+from pipeline.calls import CallKind, CallSource, Identity, Reason
 from pipeline.customerio.limits import MAX_ITEM_BYTES
+from pipeline.deadletters.entry import DeadLetter
+from pipeline.deadletters.json_lines import from_line, to_line
 from pipeline.records import Record
 from pipeline.translation import Prepared, Translation
 
@@ -27,6 +30,8 @@ PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
 CREATE TABLE open (person TEXT PRIMARY KEY, place TEXT NOT NULL, operation BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE done (place TEXT PRIMARY KEY, operation BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE carried (carrier TEXT NOT NULL, letter BLOB NOT NULL);
+CREATE INDEX by_carrier ON carried (carrier);
 """
 
 
@@ -35,9 +40,13 @@ class Fold:
 
     What is put together is held by a database that moves to a temporary file when it grows. A person whose records are
     in several partitions gets one identify for each, because partitions have no order among each other.
+
+    An identify that is older than what stands before it goes by itself, so that Customer.io passes over it as it would
+    without folding. With `by_time=False` they count in the order of their records: they are sent with one time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_time: bool = True) -> None:
+        self._by_time = by_time
         self._database = sqlite3.connect("", isolation_level=None)  # "": a private file, removed when closed
         self._database.executescript(_TABLES)
 
@@ -45,16 +54,31 @@ class Fold:
         self, record: Record, translation: Translation, is_sent: Callable[[Record, Prepared], bool]
     ) -> None:
         """Take note of a record; those of one partition come in their order. `is_sent` tells of a call what it says."""
-        for index, call in enumerate(translation.calls):
+        for call in translation.calls:
             if call.source.kind in BARRIERS:
                 self._end(record, call)
             elif call.source.kind is CallKind.IDENTIFY and is_sent(record, call):
-                self._add(record, index, call)
+                self._add(record, call)
 
-    def folded(self, record: Record, index: int, call: Prepared) -> Prepared | None:
+    def folded(self, record: Record, call: Prepared) -> Prepared | None:
         """Return what is sent in place of an identify; None where another one carries it."""
-        found = self._one("SELECT operation FROM done WHERE place = ?", _place(record, index))
+        found = self._one("SELECT operation FROM done WHERE place = ?", _place(record, call.source))
         return None if found is None else call._replace(payload=found[0])
+
+    def carried(self, failed: DeadLetter) -> Sequence[DeadLetter]:
+        """Return a dead letter like that of a failed identify for each of those that it carried."""
+        if failed.source is None:
+            return ()
+        rows = self._database.execute(
+            "SELECT letter FROM carried WHERE carrier = ? ORDER BY rowid",
+            (_place(failed.record, failed.source),),
+        )
+        letters = [from_line(line) for (line,) in rows]
+        return [
+            replace(failed, record=each.record, source=each.source)
+            for each in letters
+            if isinstance(each, DeadLetter)
+        ]
 
     def seal(self) -> None:
         """Take note that the range is at its end; `folded` may be asked from then on."""
@@ -73,25 +97,28 @@ class Fold:
     ) -> None:
         self.close()
 
-    def _add(self, record: Record, index: int, call: Prepared) -> None:
-        person = _key(record, call.identity)
+    def _add(self, record: Record, call: Prepared) -> None:
+        person, place = _key(record, call.identity), _place(record, call.source)
         found = self._one("SELECT place, operation FROM open WHERE person = ?", person)
         if found is None:
-            values = (person, _place(record, index), call.payload)
-            self._database.execute("INSERT INTO open VALUES (?, ?, ?)", values)
+            self._database.execute("INSERT INTO open VALUES (?, ?, ?)", (person, place, call.payload))
             return
-        together = _together(orjson.loads(found[1]), orjson.loads(call.payload))
+        carrier, first, second = found[0], orjson.loads(found[1]), orjson.loads(call.payload)
+        if self._by_time and _is_older(second, first):
+            self._database.execute("INSERT INTO done VALUES (?, ?)", (place, call.payload))
+            return
+        together = _together(first, second)
         if together is None:
             self._move(person)
-            self._add(record, index, call)
+            self._add(record, call)
             return
         self._database.execute("UPDATE open SET operation = ? WHERE person = ?", (together, person))
+        self._database.execute("INSERT INTO carried VALUES (?, ?)", (carrier, _kept(record, call)))
 
     def _end(self, record: Record, call: Prepared) -> None:
         self._move(_key(record, call.identity))
-        if call.source.kind is CallKind.MERGE:
-            ((kind, value),) = orjson.loads(call.payload)["secondary"].items()
-            self._move(_key(record, Identity(IdentityKind(kind), str(value))))
+        if call.secondary is not None:
+            self._move(_key(record, call.secondary))
 
     def _move(self, person: str) -> None:
         self._database.execute(
@@ -118,9 +145,20 @@ def _together(first: dict[str, Any], second: dict[str, Any]) -> bytes | None:
     return payload if fits else None
 
 
+def _is_older(second: dict[str, Any], first: dict[str, Any]) -> bool:
+    """Tell whether Customer.io would pass over the second, because it has the first."""
+    before, after = first.get("timestamp"), second.get("timestamp")
+    return before is not None and after is not None and after < before
+
+
+def _kept(record: Record, call: Prepared) -> bytes:
+    """Return all that a dead letter about a carried identify needs; its reason is that of the carrier, if it comes."""
+    return to_line(DeadLetter(record, Reason.REJECTED, "", 0, call.source))
+
+
 def _key(record: Record, identity: Identity | None) -> str:
     return f"{record.partition}/{identity.lane_key if identity is not None else ''}"
 
 
-def _place(record: Record, index: int) -> str:
-    return f"{record.partition}/{record.offset}/{index}"
+def _place(record: Record, source: CallSource) -> str:
+    return f"{record.partition}/{record.offset}/{source}"

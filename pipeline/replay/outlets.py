@@ -1,7 +1,8 @@
 """Where the calls of a replay go when they do not go to Customer.io, and progress that nobody keeps."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -12,6 +13,7 @@ from pipeline.delivery.open_record import OpenRecord
 from pipeline.errors import ConfigurationError
 from pipeline.ports import CommitResult, DeadLetterStore, SendLimits
 from pipeline.records import TopicPartition
+from pipeline.tally import Tally
 
 
 class FileSender:
@@ -81,19 +83,45 @@ class CountedDeadLetters:
 
 
 class MarkedDeadLetters:
-    """A `DeadLetterStore` that says of each entry which replay it comes from."""
+    """A `DeadLetterStore` that says of each entry which replay it comes from.
 
-    def __init__(self, store: DeadLetterStore, replay: str) -> None:
+    `carried` gives the entries of what a failed call carried. They are written with its own, and `tally` counts each.
+    """
+
+    def __init__(
+        self,
+        store: DeadLetterStore,
+        replay: str,
+        carried: Callable[[DeadLetter], Sequence[DeadLetter]],
+        tally: Tally,
+    ) -> None:
         self._store = store
         self._replay = replay
+        self._carried = carried
+        self._tally = tally
+        self._unsafe: Counter[OpenRecord] = Counter()  # entries besides those that the keeper knows of
 
     def write(self, entry: DeadLetter, record: OpenRecord) -> None:
         """See `DeadLetterStore.write`."""
-        self._store.write(replace(entry, replay=self._replay), record)
+        carried = self._carried(entry)
+        for each in (entry, *carried):
+            self._store.write(replace(each, replay=self._replay), record)
+        if carried and entry.source is not None:
+            self._unsafe[record] += len(carried)
+            self._tally.calls[entry.source.kind] += len(carried)
+            self._tally.dead_letters[entry.reason] += len(carried)
 
     def flush(self) -> Sequence[OpenRecord]:
-        """See `DeadLetterStore.flush`."""
-        return self._store.flush()
+        """See `DeadLetterStore.flush`. A record is safe with the last of its entries."""
+        return [record for record in self._store.flush() if not self._is_waiting(record)]
+
+    def _is_waiting(self, record: OpenRecord) -> bool:
+        if record not in self._unsafe:
+            return False
+        self._unsafe[record] -= 1
+        if not self._unsafe[record]:
+            del self._unsafe[record]
+        return True
 
     def close(self) -> None:
         """See `DeadLetterStore.close`."""

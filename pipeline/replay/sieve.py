@@ -1,13 +1,14 @@
 """What a replay leaves out of what the rules make: a translator around the translator."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
 import orjson
 
-from pipeline.calls import COUNTED_KINDS, IRREVERSIBLE_KINDS, CallFailure, CallKind, Identity, IdentityKind
+from pipeline.calls import COUNTED_KINDS, IRREVERSIBLE_KINDS, CallFailure, CallKind
+from pipeline.deadletters.entry import DeadLetter
 from pipeline.decode import SchemaPending
 from pipeline.event_id import derived_event_id
 from pipeline.records import Record
@@ -22,8 +23,12 @@ Translate = Callable[[Record], Translation | SchemaPending]
 class Folder(Protocol):
     """Puts identifies of one person together."""
 
-    def folded(self, record: Record, index: int, call: Prepared) -> Prepared | None:
+    def folded(self, record: Record, call: Prepared) -> Prepared | None:
         """Return what is sent in place of an identify, None where another one carries it."""
+        ...
+
+    def carried(self, failed: DeadLetter) -> Sequence[DeadLetter]:
+        """Return a dead letter like that of a failed identify for each of those that it carried."""
         ...
 
 
@@ -69,11 +74,11 @@ class Sieve:
         if isinstance(made, SchemaPending) or not (made.calls or made.failures):
             return made
         calls = []
-        for index, call in enumerate(made.calls):
+        for call in made.calls:
             reason = self.reason(record, call)
             folded = call
             if reason is None and self._folder is not None and call.source.kind is CallKind.IDENTIFY:
-                carrier = self._folder.folded(record, index, call)
+                carrier = self._folder.folded(record, call)
                 reason, folded = (LeftOut.FOLDED, call) if carrier is None else (None, carrier)
             if reason is None:
                 calls.append(self._rewrite(folded))
@@ -81,6 +86,12 @@ class Sieve:
                 self._leave_out(reason, call)
         failures = tuple(failure for failure in made.failures if self._wants_failure(failure))
         return Translation(tuple(calls), failures, matched=True, clamped=made.clamped)
+
+    def carried(self, failed: DeadLetter) -> Sequence[DeadLetter]:
+        """Return the dead letters of what a failed call carried; these calls count as left out no more."""
+        found = () if self._folder is None else self._folder.carried(failed)
+        self.left_out[LeftOut.FOLDED] -= len(found)  # also of records that are still to be read
+        return found
 
     def inside_window(self, record: Record, call: Prepared) -> bool:
         """Tell whether a call may trigger a campaign: an event that is not older than the window."""
@@ -136,11 +147,7 @@ def happened_at(record: Record, call: Prepared, default: float) -> float:
 
 def people_in(call: Prepared) -> set[str]:
     """Return whom a call is about; a merge is about two."""
-    people = set() if call.identity is None else {call.identity.lane_key}
-    if call.source.kind is CallKind.MERGE:
-        ((kind, value),) = orjson.loads(call.payload)["secondary"].items()
-        people.add(Identity(IdentityKind(kind), str(value)).lane_key)
-    return people
+    return {who.lane_key for who in (call.identity, call.secondary) if who is not None}
 
 
 def _rewriter(choices: Choices, now: float) -> Callable[[Prepared], Prepared]:

@@ -42,7 +42,7 @@ class Summary:
             finished=finished,
             records=tally.records.total(),
             skipped=tally.skipped["unmatched"],
-            left_out={str(reason): count for reason, count in sorted(left_out.items())},
+            left_out={str(reason): count for reason, count in sorted(left_out.items()) if count > 0},
             calls={str(kind): count for kind, count in sorted(tally.calls.items())},
             delivered={str(kind): count for kind, count in sorted(tally.delivered.items())},
             dead_letters={str(reason): count for reason, count in sorted(tally.dead_letters.items())},

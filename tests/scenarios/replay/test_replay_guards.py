@@ -11,7 +11,7 @@ from confluent_kafka import Producer
 
 from tests.servers.embedded import EmbeddedBrokerProcess
 from tests.servers.pipeline import write_configuration
-from tests.servers.replay import Done, replay
+from tests.servers.replay import Done, replay, run_command
 from tests.servers.sandbox import SandboxThread
 
 MAPPING = """
@@ -20,6 +20,9 @@ defaults: {id: "${who}", timestamp: "${at}"}
 rules:
   - {name: event, when: kind == 'event', track: {name: "${name}"}}
   - {name: person, when: kind == 'person', identify: {attributes: {plan: "${plan}"}}}
+  - name: profile
+    when: kind == 'profile'
+    identify: {attributes: {plan: "${plan}", city: "${city}", lang: "${lang}"}}
   - {name: gone, when: kind == 'gone', destroy: {}}
   - {name: quiet, when: kind == 'quiet', suppress: {}}
   - {name: heard, when: kind == 'heard', unsuppress: {}}
@@ -252,6 +255,21 @@ def test_only_the_people_and_rules_that_were_asked_for(story: Story, tmp_path: P
     assert done.status == 0, done.errors
     assert story.calls() == ["track a x", "track c x"]
     assert done.document["left_out"] == {"other_person": 1, "other_rule": 3}
+
+
+def test_a_folded_identify_that_is_refused_loses_nothing_of_what_it_carried(story: Story) -> None:
+    parts: tuple[dict[str, Any], ...] = ({"plan": "gold"}, {"city": "Rome"}, {"lang": "it"})
+    for number, attributes in enumerate(parts):
+        story.add("profile", "u", 500 - number, **attributes)
+    story.sandbox.set_fault("items", indexes=[0], times=1)
+    done = story.replay("--identify", "fold")
+    assert done.status == 0, done.errors
+    document = done.document
+    assert (document["calls"], document["delivered"]) == ({"identify": 3}, {})
+    assert (document["left_out"], document["dead_letters"]) == ({}, {"rejected": 3})
+    retried = run_command("deadletters", "retry", "--config", str(story.configuration))
+    assert retried.status == 0, retried.errors
+    assert story.sandbox.people()[0]["attributes"] == {"plan": "gold", "city": "Rome", "lang": "it"}
 
 
 def test_as_new_counts_events_again_and_says_so(story: Story) -> None:
