@@ -20,7 +20,7 @@ from pipeline.kafka.partitions import Partitions
 from pipeline.kafka.placement import Placement
 from pipeline.kafka.refusals import ClientBrokenError, refusal
 from pipeline.kafka.settings import client_configuration, without_secrets
-from pipeline.kafka.topics import known_topics, partitions_read, require_topics, topic_missing
+from pipeline.kafka.topics import TopicLookup, topic_missing
 from pipeline.ports import AssignmentListener, CommitResult
 from pipeline.records import Record, TopicPartition
 from pipeline.status import ClientStatus
@@ -29,7 +29,6 @@ _log = structlog.get_logger(__name__)
 
 _TOPIC_MISSING = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION})
 _HANDED_OUT_AT_ONCE = 10_000
-_ASK_S = 0.2
 
 
 class KafkaSource:
@@ -49,8 +48,7 @@ class KafkaSource:
         self._consumer: Consumer | None = None
         self._membership: Membership | None = None
         self._placement: Placement | None = None
-        self._known_at_start: dict[str, int] = {}
-        self._partition_total = 0
+        self._topics = TopicLookup(options, monotonic)
         self._broken: ClientBrokenError | None = None
         self._reader = MessageReader()
         self.passed_over = Counter() if passed_over is None else passed_over
@@ -63,7 +61,8 @@ class KafkaSource:
     @property
     def share(self) -> float:
         """See `Source.share`."""
-        return len(self._partitions) / self._partition_total if self._partition_total else 1.0
+        total = self._topics.partition_total
+        return len(self._partitions) / total if total else 1.0
 
     @property
     def trouble(self) -> str | None:
@@ -85,7 +84,7 @@ class KafkaSource:
             self._options,
             self._partitions,
             passed_over=self.passed_over,
-            known=self._known_at_start,
+            known=self._topics.at_start,
             monotonic=self._monotonic,
         )
         guard = self._callbacks.guard
@@ -102,7 +101,10 @@ class KafkaSource:
         if self._broken is not None:
             raise self._broken
         consumer, membership, placement = self._running()
-        if self.trouble is None and (not membership.changed or self._look_at_topics(consumer, membership)):
+        if self.trouble is None:
+            # An assignment is how we learn that a topic has grown.
+            if membership.changed and self._topics.look(consumer):
+                membership.changed = False
             placement.place()
         messages = consumer.consume(min(max_records, _HANDED_OUT_AT_ONCE), timeout_s)
         records, events = self._reader.read(messages)
@@ -182,21 +184,6 @@ class KafkaSource:
             text = error.args[0].str() if isinstance(error, KafkaException) else str(error)
             safe = without_secrets(text, self._options.properties)
             raise ConfigurationError(f"the Kafka client refuses its settings: {safe}") from None
-
-    def _look_at_topics(self, consumer: Consumer, membership: Membership) -> bool:
-        """Count the partitions at the start and after an assignment, which is how we learn that a topic has grown.
-
-        Asked for a moment only and again in the next poll: what is told to stop must not wait for brokers.
-        """
-        known = known_topics(consumer, _ASK_S)
-        if known is None:
-            return False
-        membership.changed = False
-        if not self._partition_total:
-            require_topics(known, self._options)
-            self._known_at_start.update(known)
-        self._partition_total = partitions_read(known, self._options) or self._partition_total
-        return True
 
     def _running(self) -> tuple[Consumer, Membership, Placement]:
         if self._consumer is None or self._membership is None or self._placement is None:
