@@ -16,7 +16,6 @@ from pipeline.decode import decode_json
 from pipeline.delivery.batch import Batch, Outcome
 from pipeline.delivery.lease import Lease
 from pipeline.engine import Engine, EngineOptions
-from pipeline.errors import PipelineError
 from pipeline.mapping import load_rules
 from pipeline.people.guard import GhostGuard, GuardOptions
 from pipeline.people.known import KnownPeople
@@ -100,7 +99,7 @@ class Stage:
         self.clock = FakeClock()
         self.log = log or FakeLog({"events": 2})
         self.reads: list[tuple[TopicPartition, int | None, int]] = []
-        self.unreadable: str | None = None
+        self.unreadable: Exception | None = None
         self.left_out: Counter[str] = Counter()
         self.made = 0
         self.inner = FakeSender(self.clock, answer)
@@ -116,7 +115,7 @@ class Stage:
         def open_register() -> Register:
             return Register(folder / file, max_people)
 
-        def calls_of(record: Record) -> Any:
+        def calls_of(record: Record, _stop: Callable[[], bool]) -> Any:
             translation = translator().translate(record)
             assert isinstance(translation, Translation)
             return translation.calls
@@ -161,7 +160,7 @@ class Stage:
     ) -> Iterator[Sequence[Record]]:
         self.reads.append((partition, start, end))
         if self.unreadable is not None:
-            raise PipelineError(self.unreadable)
+            raise self.unreadable
         records = self.log.partitions[partition].records
         for offset in sorted(records):
             if (start or 0) <= offset < end and not stop():

@@ -130,9 +130,9 @@ def _open_guard(
 
     again = open_translator()
 
-    def calls_of(record: Record) -> Iterable[Prepared]:
+    def calls_of(record: Record, stop: Callable[[], bool]) -> Iterable[Prepared]:
         again.mapper = translator.mapper  # the rules in force, also after a reload
-        return patient(again.translate)(record).calls
+        return patient(again.translate, stop=stop)(record).calls
 
     register = open_register()
     people = KnownPeople(register, clock.now, count_made)

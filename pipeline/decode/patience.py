@@ -21,11 +21,12 @@ def asked_until(
     *,
     monotonic: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
+    stop: Callable[[], bool] = lambda: False,
 ) -> _T | SchemaPending:
-    """Ask about a record until its schema is there, or until `deadline` by `monotonic`; always once."""
+    """Ask about a record until its schema is there, until `deadline` by `monotonic`, or `stop`; always once."""
     while True:
         answer = ask(record)
-        if not isinstance(answer, SchemaPending) or monotonic() >= deadline:
+        if not isinstance(answer, SchemaPending) or monotonic() >= deadline or stop():
             return answer
         sleep(PAUSE_S)
 
@@ -36,14 +37,16 @@ def patient(
     *,
     monotonic: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Callable[[Record], _T]:
-    """Return a function that asks until there is an answer, for `deadline_s` seconds a record.
+    """Return a function that asks until there is an answer, for `deadline_s` seconds a record or until `stop`.
 
     The function raises PipelineError where the schema cannot be had.
     """
 
     def answered(record: Record) -> _T:
-        answer = asked_until(ask, record, monotonic() + deadline_s, monotonic=monotonic, sleep=sleep)
+        deadline = monotonic() + deadline_s
+        answer = asked_until(ask, record, deadline, monotonic=monotonic, sleep=sleep, stop=stop)
         if isinstance(answer, SchemaPending):
             why = answer.trouble or f"the schema registry did not answer within {deadline_s:g} s"
             raise PipelineError(f"{record.position}: schema {answer.schema_id} cannot be had: {why}")

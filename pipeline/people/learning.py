@@ -36,14 +36,15 @@ class Reading(Protocol):
 class Learner:
     """Brings the register up to where partitions are read from, one partition after the other.
 
-    `open_register` and `calls_of` are called in the learner's thread only. What a partition holds is noted as it is
+    `open_register` and `calls_of` are called in the learner's thread only; `calls_of` waits for a schema no longer than
+    until its second argument says so. What a partition holds is noted as it is
     read, so that an interruption costs nothing that was read before.
     """
 
     def __init__(
         self,
         read: Reading,
-        calls_of: Callable[[Record], Iterable[Prepared]],
+        calls_of: Callable[[Record, Callable[[], bool]], Iterable[Prepared]],
         open_register: Callable[[], Register],
         now: Callable[[], float],
     ) -> None:
@@ -59,6 +60,7 @@ class Learner:
         self._thread: Thread | None = None
         self._at: str | None = None
         self._cause: str | None = None
+        self._ended_by: Exception | None = None
 
     def learn(self, partition: TopicPartition, end: int) -> None:
         """Begin to learn what a partition holds below `end`."""
@@ -73,6 +75,11 @@ class Learner:
     def is_done(self, partition: TopicPartition) -> bool:
         """Tell whether everything that was asked of a partition is learned."""
         return partition in self._done
+
+    def check(self) -> None:
+        """Raise what ended the thread, if anything did: that is a bug, not an outage, and no later try mends it."""
+        if self._ended_by is not None:
+            raise self._ended_by
 
     def forget(self, partition: TopicPartition) -> None:
         """Learn no more of a partition; it is not ours."""
@@ -105,11 +112,15 @@ class Learner:
                     self._learn(partition, register)
                 except PipelineError as error:
                     self._fail(partition, str(error))
+        except Exception as error:  # raised again in the engine's thread, which would wait for ever
+            self._ended_by = error
         finally:
             if register is not None:
                 register.close()
 
     def _fail(self, partition: TopicPartition, cause: str) -> None:
+        if self._closing.is_set() or partition not in self._wanted:
+            return  # it was interrupted
         if self._cause is None:
             _log.warning("learning_fails", partition=str(partition), cause=cause, then="tried again")
         self._cause = cause
@@ -141,7 +152,7 @@ class Learner:
 
         for records in self._read(partition, start, end, is_over):
             for record in records:
-                for call in self._calls_of(record):
+                for call in self._calls_of(record, is_over):
                     people.remember(call)
             self._cause, self._at = None, f": {partition} is read up to {records[-1].offset:,} of {end:,}"
             unkept += len(records)

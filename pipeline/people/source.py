@@ -33,6 +33,7 @@ class LearningSource:
 
     def poll(self, max_records: int, timeout_s: float) -> Sequence[Record]:
         """See `Source.poll`."""
+        self._learner.check()
         if not self._unlearned:
             return self._sorted(self._source.poll(max_records, timeout_s))
         records = list(self._sorted(self._source.poll(max_records, timeout_s)))

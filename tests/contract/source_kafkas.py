@@ -62,7 +62,7 @@ class BehindLearning:
         def open_register() -> Register:
             return Register(path, 1_000)
 
-        learner = Learner(lambda *_: iter(()), lambda _: (), open_register, time.time)
+        learner = Learner(lambda *_: iter(()), lambda _record, _stop: (), open_register, time.time)
         return LearningSource(self._kafka.source(**options), open_register(), learner)
 
 

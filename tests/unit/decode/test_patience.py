@@ -62,6 +62,15 @@ def test_what_keeps_the_registry_from_answering_is_told() -> None:
         Lookup(answers_after=1e9, trouble="it is down").patient(1.0)
 
 
+def test_who_is_told_to_stop_waits_no_longer() -> None:
+    lookup = Lookup(answers_after=1e9)
+    is_over = iter([False, False, True])
+    ask = patient(lookup.ask, monotonic=lookup.monotonic, sleep=lookup.sleep, stop=lambda: next(is_over))
+    with pytest.raises(PipelineError, match="schema 7 cannot be had"):
+        ask(RECORD)
+    assert lookup.now == pytest.approx(1_000.0 + 2 * PAUSE_S)
+
+
 def test_every_record_has_the_whole_wait() -> None:
     lookup = Lookup(answers_after=15)
     decode = patient(lookup.ask, 1.0, monotonic=lookup.monotonic, sleep=lookup.sleep)

@@ -1,8 +1,20 @@
 """Who is identified survives restarts, crashes, rebalances and the loss of the file."""
 
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from threading import Event
+
+import pytest
 
 from pipeline.calls import Reason
+from pipeline.decode import SchemaPending
+from pipeline.decode.patience import patient
+from pipeline.errors import PipelineError
+from pipeline.people.learning import Learner
+from pipeline.people.register import Register
+from pipeline.records import Record, TopicPartition
+from pipeline.translation import Prepared, Translation
 from tests.ghost_stage import P0, P1, Stage
 
 
@@ -39,7 +51,7 @@ def test_while_it_is_learned_nothing_is_committed_and_readiness_says_why(tmp_pat
     stage.event("profile")
     stage.run_and_stop()
     again = Stage(tmp_path, log=stage.log, file="another.sqlite")
-    again.unreadable = "no broker can be reached"
+    again.unreadable = PipelineError("no broker can be reached")
     again.event("event", name="known")
     again.run_until(lambda: "no broker can be reached" in str(again.engine.status.reasons))
     assert again.engine.status.reasons == ("cannot learn who is identified: no broker can be reached",)
@@ -92,3 +104,47 @@ def test_a_forgotten_person_counts_as_never_identified(tmp_path: Path) -> None:
     stage.run_for()
     assert [name for _, name, _ in stage.letters] == ["ghost"]
     assert stage.sent[-1] == ("known", "u3")
+
+
+def read_one(
+    partition: TopicPartition, start: int | None, end: int, stop: Callable[[], bool]
+) -> Iterator[Sequence[Record]]:
+    if start is None and end and not stop():
+        yield [Record(*partition, 0, None, b"{}")]
+
+
+@pytest.mark.parametrize("end", [Learner.close, lambda learner: learner.forget(P0)], ids=["close", "forget"])
+def test_a_registry_that_is_down_keeps_nobody_from_stopping(
+    tmp_path: Path, end: Callable[[Learner], None]
+) -> None:
+    asked, interrupted = Event(), Event()
+
+    def ask(_: Record) -> Translation | SchemaPending:
+        asked.set()
+        return SchemaPending(7, "the registry is down")
+
+    def calls_of(record: Record, stop: Callable[[], bool]) -> Iterable[Prepared]:
+        try:
+            return patient(ask, stop=stop)(record).calls
+        finally:
+            interrupted.set()
+
+    learner = Learner(read_one, calls_of, lambda: Register(tmp_path / "people.sqlite", 10), time.time)
+    learner.learn(P0, 5)
+    assert asked.wait(30)
+    end(learner)
+    assert interrupted.wait(30), "it waits for a minute by itself"
+    learner.close()
+
+
+def test_what_ends_the_learning_ends_the_pipeline_with_its_cause(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.event("profile")
+    stage.run_and_stop()
+    again = Stage(tmp_path, log=stage.log, file="another.sqlite")
+    again.unreadable = MemoryError("a bug")
+    again.event("event", name="known")
+    with pytest.raises(MemoryError, match="a bug"):
+        again.run_until(lambda: False)
+    again.source.close()
+    assert again.committed() == 1
