@@ -13,6 +13,8 @@ from pipeline.status import ClientStatus
 _log = structlog.get_logger(__name__)
 
 _COORDINATOR = "GroupCoordinator"
+_FOUND_IN_US = 5_000_000
+"""How long the client may look for the coordinator, by its own clock, before that is trouble."""
 _UNGIVEN = "Failed to acquire SASL OAUTHBEARER token"
 _CONNECTION_ERRORS = frozenset(
     {KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._ALL_BROKERS_DOWN, KafkaError._SSL}
@@ -31,6 +33,7 @@ class Connection:
         self._brokers_down = False
         self._trouble: str | None = None
         self._coordinator_trouble: str | None = None
+        self._coordinator_seen_us: int | None = None
         self._was_up = False
         self.client = ClientStatus()
 
@@ -68,8 +71,16 @@ class Connection:
         self.client = client_status(statistics, self.client)
         if self.client.brokers_up:
             self.works()
-        if statistics.get("cgrp", {}).get("state") == "up":
+        self._look_at_coordinator(statistics.get("cgrp", {}).get("state"), statistics["ts"])
+
+    def _look_at_coordinator(self, state: str | None, now_us: int) -> None:
+        # A coordinator that goes away is not always an error, and one that nobody knows any more is none at all.
+        if state == "up":
             self._coordinator_trouble = None
+        if state == "up" or self._coordinator_seen_us is None:
+            self._coordinator_seen_us = now_us
+        elif now_us - self._coordinator_seen_us > _FOUND_IN_US:
+            self._coordinator_trouble = self._coordinator_trouble or "the group's coordinator cannot be found"
 
     def report_throttling(self, event: ThrottleEvent) -> None:
         """Take note that a broker makes us wait because of a quota."""

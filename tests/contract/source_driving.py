@@ -49,7 +49,11 @@ class Member:
         return {partition: offset for partition, offset in last.items() if partition in self.assigned_now}
 
     def commit_what_was_read(self) -> None:
-        self.source.commit(self.next_offsets())
+        """Commit; a broker that is busy with a rebalance may refuse once or twice."""
+        deadline = time.monotonic() + 5
+        while (refused := self.source.commit(self.next_offsets()).refused) is not None:
+            assert time.monotonic() < deadline, refused
+            time.sleep(0.1)
 
 
 def poll_until(condition: Callable[[], bool], *members: Member, max_records: int = 100) -> None:

@@ -142,6 +142,17 @@ def test_a_partition_whose_offset_could_not_be_fetched_starts_where_it_was_commi
     second.source.close()
 
 
+def test_a_coordinator_that_nobody_knows_is_trouble_until_it_is_found(broker: EmbeddedBrokerProcess) -> None:
+    kafka = OnBroker(broker, 1)
+    kafka.write(0, b"x")
+    broker.push_errors(ApiKey.FIND_COORDINATOR, [KafkaError.COORDINATOR_NOT_AVAILABLE] * 40)
+    member = Member(kafka.source())
+    poll_until(lambda: member.source.trouble is not None, member)
+    assert member.source.trouble == "the group's coordinator cannot be found"
+    poll_until(lambda: bool(member.records) and member.source.trouble is None, member)
+    member.source.close()
+
+
 @pytest.mark.kafka
 def test_a_topic_that_is_deleted_and_made_again_is_read_by_whoever_comes_next(
     apache_kafka: ApacheKafka,
