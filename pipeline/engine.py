@@ -6,7 +6,8 @@ A position is committed when everything below it is settled: delivered, dropped 
 letters (G1). Nothing here runs in parallel; the listener's methods are called inside `Source.poll`.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import structlog
@@ -199,16 +200,27 @@ class Engine:
     def revoked(self, partitions: Sequence[TopicPartition]) -> None:
         """Finish what is in flight within the deadline, commit, let go (G7)."""
         self._tally.rebalances["revoked"] += 1
-        if not self._closing:
-            self._drain(partitions)
-            self._committer.commit(partitions)
-        self._let_go(partitions)
+        with self._letting_go(partitions):
+            if not self._closing:
+                self._drain(partitions)
+                self._committer.commit(partitions)
 
     def lost(self, partitions: Sequence[TopicPartition]) -> None:
         """Give up what is in flight and commit nothing (G7)."""
         self._tally.rebalances["lost"] += 1
-        self._abandon(partitions)
-        self._let_go(partitions)
+        with self._letting_go(partitions):
+            self._abandon(partitions)
+
+    @contextmanager
+    def _letting_go(self, partitions: Sequence[TopicPartition]) -> Iterator[None]:
+        """Let go at the end, also after an error: the source drops the partitions whatever is raised here."""
+        try:
+            yield
+        except BaseException:
+            self._recall(partitions)
+            raise
+        finally:
+            self._let_go(partitions)
 
     def _let_go(self, partitions: Sequence[TopicPartition]) -> None:
         self._assignment.drop(partitions)
@@ -234,11 +246,15 @@ class Engine:
         self._settlement.release()
 
     def _abandon(self, partitions: Collection[TopicPartition]) -> None:
+        self._recall(partitions)
+        self._settlement.release()
+
+    def _recall(self, partitions: Collection[TopicPartition]) -> None:
+        """Have every batch back that carries a call of these partitions, confirmed or not."""
         numbers = self._flight.abandon(partitions)
         deadline = self._clock.monotonic() + ABANDON_WAIT_S
         while not self._flight.are_landed(numbers) and self._clock.monotonic() < deadline:
             self._settlement.land(BUSY_WAIT_S)
-        self._settlement.release()
 
     def _finish(self) -> int:
         """Drain and commit everything; return how many records stay open."""

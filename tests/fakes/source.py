@@ -164,15 +164,19 @@ class FakeSource:
 
     def _revoke(self, partitions: list[TopicPartition]) -> None:
         if partitions:
-            self._tell().revoked(partitions)
-            self._forget(partitions)
+            try:
+                self._tell().revoked(partitions)
+            finally:  # the group takes them away whatever the listener raises
+                self._forget(partitions)
 
     def _lose(self, partitions: list[TopicPartition]) -> None:
         if partitions:
             self._in_lost = True
-            self._tell().lost(partitions)
-            self._in_lost = False
-            self._forget(partitions)
+            try:
+                self._tell().lost(partitions)
+            finally:
+                self._in_lost = False
+                self._forget(partitions)
 
     def _forget(self, partitions: list[TopicPartition]) -> None:
         for partition in partitions:

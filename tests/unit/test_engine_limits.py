@@ -8,7 +8,7 @@ from pipeline.deadletters.keeper import FailureLimits
 from pipeline.delivery.batch import CONFIRMED, Batch, Failed, Outcome
 from pipeline.delivery.lease import Lease
 from pipeline.engine import EngineOptions
-from pipeline.errors import ExitStatus, LimitReachedError
+from pipeline.errors import ExitStatus, LimitReachedError, RemoteRefusedError
 from pipeline.records import Position, TopicPartition
 from tests.engine_made import P0, P1, Rig, call
 from tests.fakes.kafka_log import FakeLog
@@ -337,3 +337,49 @@ def test_a_destroy_never_travels_with_another_call_of_its_person() -> None:
         if operation.identity and operation.identity.value == "ann"
     ]
     assert order == ["a0", "destroy", "a1", "destroy", "a2", "destroy", "a3", "destroy", "a4", "destroy"]
+
+
+def test_a_limit_that_is_reached_while_a_revoke_drains_still_lets_go() -> None:
+    """G7: what is in flight is abandoned and the partition let go before the callback returns; the error goes on."""
+
+    def answer(batch: Batch) -> list[Outcome] | None:
+        return refuse_all(batch) if batch.number <= 2 else None
+
+    limits = FailureLimits(share=0.5, window=20, action="stop")
+    rig = Rig(answer=answer, latency_s=0.5, max_items=25, failure_limits=limits)
+    for number in range(250):
+        rig.append(call("identify", f"{number}"))
+    rig.start()
+    rig.step(12)
+    assert len(rig.sender.sent) == 4, "batches are under way, and more calls wait"
+    rig.log.take_away(P0)
+    with pytest.raises(LimitReachedError):
+        rig.step()
+    assert_nothing_is_kept_of_p0(rig)
+
+
+def test_an_error_while_a_loss_is_told_still_lets_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(answer=never)
+    rig.append(call("track", "ann", "a"))
+    rig.start()
+    rig.run_for(1)
+    with monkeypatch.context() as broken:
+        broken.setattr(rig.dead_letters, "flush", fail_for_good)
+        rig.log.take_away(P0)
+        rig.source.lose(P0)
+        with pytest.raises(RemoteRefusedError):
+            rig.step()
+    assert_nothing_is_kept_of_p0(rig)
+
+
+def fail_for_good() -> None:
+    raise RemoteRefusedError("no")
+
+
+def assert_nothing_is_kept_of_p0(rig: Rig) -> None:
+    sent = len(rig.sender.sent)
+    rig.run_for(2)
+    status = rig.engine.status
+    assert [partition.topic_partition for partition in status.partitions] == [P1]
+    assert (status.open_records, status.waiting_calls, status.batches_in_flight) == (0, 0, 0)
+    assert len(rig.sender.sent) == sent
