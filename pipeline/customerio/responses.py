@@ -33,6 +33,10 @@ from pipeline.customerio.verdicts import (
 MAX_RETRY_AFTER_S = 3_600.0
 """The longest wait that an answer can ask for; a server that says a year means "not now"."""
 
+MAX_WORDS = 2_000
+"""How many characters are kept of the server's reason, and of the field it names: an answer may have megabytes, and a
+dead letter with all of them would be larger than its topic takes."""
+
 _ADDRESS = "check the region and the base URL of customerio, and any proxy in between"
 
 
@@ -164,7 +168,9 @@ def _error_entries(answer: Mapping[str, Any]) -> list[object] | None:
 
 def _refusal(status: int, entry: object) -> Refusal:
     if not isinstance(entry, Mapping):
-        return Refusal(entry if isinstance(entry, str) else "a reason that cannot be read", status=status)
+        reason = entry if isinstance(entry, str) else "a reason that cannot be read"
+        return Refusal(reason[:MAX_WORDS], status=status)
     words = [entry[key] for key in ("reason", "message") if isinstance(entry.get(key), str)]
     field = entry.get("field")
-    return Refusal(": ".join(words) or "no reason given", field if isinstance(field, str) else None, status)
+    text = ": ".join(words) or "no reason given"
+    return Refusal(text[:MAX_WORDS], field[:MAX_WORDS] if isinstance(field, str) else None, status)

@@ -9,7 +9,8 @@ A resolution has no original: its value is its line of JSON, and its one header 
 """
 
 import hashlib
-from typing import NamedTuple
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
 
 import orjson
 
@@ -21,6 +22,12 @@ from pipeline.records import Headers
 PREFIX = "cio."
 RESOLUTION = f"{PREFIX}resolution"
 _POINTER_KEY_MAX_BYTES = 4_096
+_POINTER_TEXT_MAX = 200
+"""How many characters a pointer keeps of each text: it must fit any topic, and a name or an element can be an event's
+data of any length. The overflow file has them whole."""
+
+
+_T = TypeVar("_T")
 
 
 class DeadLetterMessage(NamedTuple):
@@ -45,7 +52,7 @@ def resolution_message(resolution: Resolution) -> DeadLetterMessage:
 def pointer_to(entry: DeadLetter) -> DeadLetterMessage:
     """Return the message for an entry that is too large for the topic: where it stands, and a digest of its value.
 
-    The original's headers are left out, and its key where that is what is large.
+    The original's headers are left out, its key where that is what is large, and the rest of each long text.
     """
     key, value = entry.record.key, entry.record.value or b""
     omitted = (
@@ -54,7 +61,25 @@ def pointer_to(entry: DeadLetter) -> DeadLetterMessage:
         (f"{PREFIX}value_sha256", hashlib.sha256(value).hexdigest().encode()),
     )
     small_key = key if key is not None and len(key) <= _POINTER_KEY_MAX_BYTES else None
-    return DeadLetterMessage(small_key, b"", (*_ours(entry), *omitted))
+    return DeadLetterMessage(small_key, b"", (*_ours(_shortened(entry)), *omitted))
+
+
+def _shortened(entry: DeadLetter) -> DeadLetter:
+    source = entry.source
+    return replace(
+        entry,
+        text=entry.text[:_POINTER_TEXT_MAX],
+        field=_short(entry.field),
+        answer=_short(entry.answer),
+        source=source
+        and source._replace(
+            rule=source.rule[:_POINTER_TEXT_MAX], name=_short(source.name), element=_short(source.element)
+        ),
+    )
+
+
+def _short(value: _T) -> _T | str:
+    return value[:_POINTER_TEXT_MAX] if isinstance(value, str) else value
 
 
 def _ours(entry: DeadLetter) -> Headers:

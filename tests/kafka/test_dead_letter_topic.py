@@ -5,7 +5,9 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -13,6 +15,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from pipeline.calls import CallKind, CallSource, Reason
 from pipeline.deadletters.entry import DeadLetter
 from pipeline.deadletters.file import FileDeadLetters
+from pipeline.deadletters.json_lines import from_line
 from pipeline.delivery.open_record import OpenRecord
 from pipeline.errors import ConfigurationError, DeadLettersUnavailableError
 from pipeline.kafka.assignment import AssignedPartition
@@ -200,6 +203,28 @@ def test_an_entry_too_large_for_the_topic_becomes_a_pointer_and_its_bytes_overfl
     assert messages[b"41"].value() == RECORD.value
     [line] = (tmp_path / "overflow.jsonl").read_text().splitlines()
     assert json.loads(line)["offset"] == 2
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("long", ["answer", "text", "field", "name", "element", "rule"])
+def test_an_entry_with_a_long_text_becomes_a_pointer_too_and_overflows_whole(
+    apache_kafka: ApacheKafka, tmp_path: Path, long: str
+) -> None:
+    topic = f"dead-{uuid.uuid4().hex[:8]}"
+    apache_kafka.create_topic(topic, 1, max_message_bytes="3000")
+    store = store_on(apache_kafka, topic, FileDeadLetters(tmp_path / "overflow.jsonl"))
+    words = "".join(hashlib.sha256(b"%d" % n).hexdigest() for n in range(200))
+    source = CallSource("rule", CallKind.TRACK, "name", 0, "element")
+    value: dict[str, Any] = {long: words}
+    is_of_source = long in CallSource._fields
+    large = replace(entry(source=source), **({"source": source._replace(**value)} if is_of_source else value))
+    store.write(large, opened())
+    assert len(store.flush()) == 1
+    store.close()
+    [pointer] = read(apache_kafka, topic, 1)
+    assert headers_of(pointer)["cio.omitted"] == b"true"
+    [line] = (tmp_path / "overflow.jsonl").read_bytes().splitlines()
+    assert from_line(line) == large
 
 
 @pytest.mark.kafka

@@ -1,12 +1,19 @@
 """The closed table from an answer to a verdict, exhaustively over statuses and kinds of bodies."""
 
 import itertools
+import json
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
 import pytest
 
-from pipeline.customerio.responses import MAX_RETRY_AFTER_S, batch_verdict, raw_verdict, retry_after_s
+from pipeline.customerio.responses import (
+    MAX_RETRY_AFTER_S,
+    MAX_WORDS,
+    batch_verdict,
+    raw_verdict,
+    retry_after_s,
+)
 from pipeline.customerio.verdicts import (
     DELIVERED,
     Delivered,
@@ -136,6 +143,15 @@ def test_a_400_is_read_in_every_known_shape(body: bytes, texts: list[str]) -> No
     verdict = answer(400, body)
     assert isinstance(verdict, Refused)
     assert [refusal.text for refusal in verdict.refusals] == texts
+
+
+@pytest.mark.parametrize("entry", ["x" * 9_000, {"reason": "x" * 9_000, "field": "y" * 9_000}])
+def test_of_a_long_reason_the_beginning_is_kept(entry: object) -> None:
+    verdict = answer(400, json.dumps({"errors": [entry]}).encode())
+    assert isinstance(verdict, Refused)
+    [refusal] = verdict.refusals
+    assert refusal.text == "x" * MAX_WORDS
+    assert refusal.field in {None, "y" * MAX_WORDS}
 
 
 def test_only_a_429_asks_for_fewer_requests() -> None:
