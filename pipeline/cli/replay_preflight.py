@@ -99,7 +99,8 @@ class Preflight:
         """Put identifies together, of the whole range: what was sent before an interruption carries the rest too."""
         if not self._choices.fold_identifies:
             return None
-        fold, sieve = open_things.enter_context(Fold()), self._sieve(erasures)
+        fold = open_things.enter_context(Fold(by_time=not self._choices.identify_as_of_now))
+        sieve = self._sieve(erasures)
         translate = patient(self._translator.translate)
 
         def note(records: list[Record]) -> None:
