@@ -27,6 +27,9 @@ class CallKind(StrEnum):
 COUNTED_KINDS = frozenset({CallKind.TRACK, CallKind.PAGE, CallKind.SCREEN})
 """Calls that Customer.io counts, and drops when their event id repeats."""
 
+ERASING_KINDS = frozenset({CallKind.DESTROY, CallKind.SUPPRESS})
+"""Calls after which Customer.io keeps nothing of a person; they leave a receipt."""
+
 IRREVERSIBLE_KINDS = frozenset(
     {
         CallKind.DESTROY,

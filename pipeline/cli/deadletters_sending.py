@@ -6,17 +6,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pipeline.calls import ERASING_KINDS
 from pipeline.cli.deadletters_store import Stored
+from pipeline.cli.receipting import receipted_erasures
 from pipeline.clock import SystemClock
 from pipeline.config import Settings
 from pipeline.deadletters.archive import Archive
-from pipeline.deadletters.erased import LaterErasures, may_erase
 from pipeline.deadletters.exclusive import exclusive
 from pipeline.deadletters.plan import Course, PlannedRecord, Translate, plan, translated
 from pipeline.deadletters.redrive import Progress, Redrive
 from pipeline.deadletters.unresolved import Unresolved
-from pipeline.receipts.log import read_receipts
-from pipeline.receipts.receipt import Receipt, hashed_name
+from pipeline.erasures import Erasures
 from pipeline.records import Record
 from pipeline.translation import Prepared
 
@@ -82,7 +82,7 @@ class Retry:
             redrive.run(self._plan(), stop, look)
 
     def _plan(self) -> Iterator[PlannedRecord]:
-        is_erased = _never if self.include_erased else self._later_erasures().is_erased
+        is_erased = _never if self.include_erased else self._later_erasures().erased_after
         return plan(
             self.chosen,
             self.archive,
@@ -91,19 +91,17 @@ class Retry:
             is_erased=is_erased,
         )
 
-    def _later_erasures(self) -> LaterErasures:
-        receipts = self.settings.receipts
-        erasures = LaterErasures(
-            hashed_name(receipts.hash_key_secret.reveal().encode()) if receipts.has_hash_key else None
-        )
-        letters = [letter for letter in self.everything or self.chosen if may_erase(letter)]
+    def _later_erasures(self) -> Erasures:
+        erasures = receipted_erasures(self.settings)
+        letters = [letter for letter in self.everything or self.chosen if _may_erase(letter)]
         for record, translation, _ in translated(letters, self.archive, self.translate):
-            erasures.note_record(record, translation)
-        if receipts.file is not None and receipts.file.exists():
-            for _, receipt in read_receipts(receipts.file):
-                if isinstance(receipt, Receipt):
-                    erasures.note_receipt(receipt)
+            erasures.note(record, translation)
         return erasures
+
+
+def _may_erase(letter: Unresolved) -> bool:
+    """Tell whether a dead letter may be about a deletion or suppression that has not been delivered."""
+    return letter.source is None or letter.source.kind in ERASING_KINDS
 
 
 def _never(_record: Record, _call: Prepared) -> bool:

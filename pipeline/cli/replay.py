@@ -190,18 +190,20 @@ def _run(arguments: ReplayArguments, stop: StopRequest) -> int:
     from rich.console import Console  # noqa: PLC0415 - keeps `--help` fast
 
     from pipeline.cli.assembly import open_translator  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.cli.replay_live import open_live  # noqa: PLC0415 - keeps `--help` fast
     from pipeline.cli.replay_session import Session  # noqa: PLC0415 - keeps `--help` fast
-    from pipeline.cli.replay_settings import replay_settings  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.cli.replay_settings import for_replay, live_settings  # noqa: PLC0415 - keeps `--help` fast
     from pipeline.operations.logs import configure_logs  # noqa: PLC0415 - keeps `--help` fast
     from pipeline.replay.bill import Bill  # noqa: PLC0415 - keeps `--help` fast
     from pipeline.replay.summary import Summary  # noqa: PLC0415 - keeps `--help` fast
     from pipeline.replay.views import summary_table  # noqa: PLC0415 - keeps `--help` fast
 
-    settings = replay_settings(arguments)
+    as_live = live_settings(arguments)
+    settings = for_replay(as_live, arguments)
     configure_logs(settings.logs.format, "warning")
     console = Console(stderr=True)
-    with open_translator(settings) as translator:
-        session = Session(arguments, settings, translator, stop, console)
+    with open_translator(settings) as translator, open_live(as_live, arguments) as live:
+        session = Session(arguments, settings, translator, stop, console, live=live)
         outcome = session.run()
     if outcome is None:
         return stop.status

@@ -1,19 +1,20 @@
 """What a replay finds out before it sends anything: who was erased, what folds together, and the bill."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from pipeline.cli.receipting import receipted_erasures
 from pipeline.cli.replay_arguments import ReplayArguments
 from pipeline.cli.replay_request import sample_of
 from pipeline.config import Settings
 from pipeline.decode.patience import patient
+from pipeline.erasures import Erasures
 from pipeline.kafka.replay_progress import KeptReplay
 from pipeline.kafka.replay_ranges import ReplayRange
 from pipeline.records import Record, TopicPartition
 from pipeline.replay.bill import Bill, Survey
 from pipeline.replay.choices import Choices
-from pipeline.replay.erasures import Erasures
 from pipeline.replay.fold import Fold
 from pipeline.replay.look_ahead import LookAhead, Read, Since
 from pipeline.replay.requests import RequestEstimate
@@ -25,12 +26,14 @@ from pipeline.translation import Translator
 class Work:
     """What is to be done: ranges, where each stands, and what all partitions of the topic hold now.
 
-    `bounds` is a digest of what was asked for, `kept` what is kept under the name.
+    `watched` are the partitions in which people of the ranges may be erased, also those of other topics. `bounds` is a
+    digest of what was asked for, `kept` what is kept under the name.
     """
 
     ranges: Mapping[TopicPartition, ReplayRange]
     positions: Mapping[TopicPartition, int]
     held: Mapping[TopicPartition, tuple[int, int]]
+    watched: Sequence[TopicPartition]
     bounds: str
     kept: KeptReplay | None = None
 
@@ -49,7 +52,10 @@ class Work:
 
 
 class Preflight:
-    """Looks at the records of a replay as often as the choices need it, and not once more."""
+    """Looks at the records of a replay as often as the choices need it, and not once more.
+
+    `watching` are the translators that can tell of an erasure: the replay's own, and the live pipeline's.
+    """
 
     def __init__(
         self,
@@ -58,13 +64,13 @@ class Preflight:
         settings: Settings,
         *,
         translator: Translator,
-        can_erase: bool,
+        watching: Sequence[Translator],
         now: float,
         read: Read,
         since: Since,
     ) -> None:
         self._arguments, self._choices, self._settings = arguments, choices, settings
-        self._translator, self._can_erase, self._now = translator, can_erase, now
+        self._translator, self._watching, self._now = translator, watching, now
         self._read, self._since = read, since
 
     def look(self, work: Work, open_things: ExitStack) -> tuple[Sieve, Bill | None]:
@@ -78,19 +84,20 @@ class Preflight:
         return self._sieve(erasures, fold), self._bill(work, erasures, fold)
 
     def _look_ahead(self, work: Work) -> Erasures | None:
-        """Find out who is erased later, where any rule erases."""
+        """Find out who is erased later: from the receipts, and from the records where any rule erases."""
         choices = self._choices
-        if choices.include_erased or not self._can_erase:
+        if choices.include_erased:
             return None
+        erasures = receipted_erasures(self._settings)
+        if not self._watching:
+            return erasures
         starts = {name: each.start for name, each in work.ranges.items()}
         whole = replace(work, positions=starts) if choices.fold_identifies else work
         # Only a call that erases asks who came back, and without leave none is sent.
-        return LookAhead(self._read, self._since, self._translator.translate).find(
-            whole.left,
-            whole.left_and_behind,
-            sorted(work.held),
-            signs_of_life=choices.allow_irreversible,
+        LookAhead(self._read, self._since, [each.translate for each in self._watching], erasures).find(
+            whole.left, whole.left_and_behind, work.watched, signs_of_life=choices.allow_irreversible
         )
+        return erasures
 
     def _sieve(self, erasures: Erasures | None, fold: Fold | None = None) -> Sieve:
         return Sieve(self._translator.translate, self._choices, self._now, erasures, fold)

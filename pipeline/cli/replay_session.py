@@ -18,6 +18,7 @@ from pipeline.cli.replay_reading import planned, records_of
 from pipeline.cli.replay_request import bounds_digest, choices_of, request_of, rules_of
 from pipeline.cli.replay_settings import topic_of
 from pipeline.config import Settings
+from pipeline.erasures import can_erase
 from pipeline.errors import ConfigurationError
 from pipeline.kafka.replay_lookup import TopicLookup
 from pipeline.kafka.replay_progress import Mark, ProgressStore, group_of
@@ -26,7 +27,6 @@ from pipeline.kafka.replay_reader import RangeReader
 from pipeline.records import Record, TopicPartition
 from pipeline.replay.bill import Bill
 from pipeline.replay.choices import mapping_digest
-from pipeline.replay.erasures import can_erase
 from pipeline.replay.guards import check_campaigns
 from pipeline.replay.outlets import UnkeptProgress
 from pipeline.replay.plan import ranges_since
@@ -51,6 +51,8 @@ NO_GUARD_WARNING = (
 class Session:
     """A replay with its settings. `stop` is asked often; `console` shows what happens.
 
+    `live` translates as the live pipeline does, where the replay has other rules: people whom it erases are left out.
+
     Raises:
         ConfigurationError: the mapping or an option is wrong.
     """
@@ -62,6 +64,8 @@ class Session:
         translator: Translator,
         stop: Callable[[], bool],
         console: Console,
+        *,
+        live: Translator | None = None,
     ) -> None:
         self._arguments, self._settings, self._stop = arguments, settings, stop
         self._console = console
@@ -69,6 +73,8 @@ class Session:
         self._topic = topic_of(arguments, settings)
         self._translator = translator
         self._rules = rules_of(translator)
+        both = (translator,) if live is None else (translator, live)
+        self._watching = both if any(can_erase(rules_of(each)) for each in both) else ()
         self._choices = choices_of(arguments, settings, self._rules)
         self._kafka = assembly.kafka_options(settings)
         self.name = arguments.name or self._topic
@@ -90,7 +96,7 @@ class Session:
                 self._choices,
                 self._settings,
                 translator=self._translator,
-                can_erase=can_erase(self._rules),
+                watching=self._watching,
                 now=self._now,
                 read=self._read,
                 since=self._since,
@@ -118,16 +124,26 @@ class Session:
         request = request_of(arguments, self.name, self._topic, self._choices, self._rules)
         with TopicLookup(self._kafka) as lookup:
             names = [TopicPartition(self._topic, number) for number in lookup.partitions(self._topic)]
+            watched = [*names, *self._elsewhere(lookup)]
             kept = None if store is None else store.load(names)
             decision = decide(request, kept, self._now, has_ended)
             if isinstance(decision, Finished):
                 return decision
             if isinstance(decision, GoOn):
                 held = {name: lookup.watermarks(name) for name in names}
-                return Work(decision.ranges, decision.positions, held, decision.bounds, kept)
+                return Work(decision.ranges, decision.positions, held, watched, decision.bounds, kept)
             plan = planned(arguments, self._topic, lookup, self._now)
         starts = {name: each.start for name, each in plan.ranges.items()}
-        return Work(plan.ranges, starts, plan.held, bounds_digest(arguments, self._topic), kept)
+        return Work(plan.ranges, starts, plan.held, watched, bounds_digest(arguments, self._topic), kept)
+
+    def _elsewhere(self, lookup: TopicLookup) -> list[TopicPartition]:
+        """Return the partitions of the other topics that the live pipeline reads: deletions may come through them."""
+        return [
+            TopicPartition(topic, number)
+            for topic, numbers in sorted(lookup.topics().items())
+            if topic != self._topic and self._settings.kafka.reads(topic)
+            for number in numbers
+        ]
 
     def _check_still_free(self, store: ProgressStore, work: Work) -> None:
         """Looking ahead may take long: let nobody be overtaken who has begun with the name meanwhile."""

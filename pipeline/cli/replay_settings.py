@@ -18,7 +18,16 @@ _CREDENTIALS = ("CIO_PIPELINE__CUSTOMERIO__SITE_ID", "CIO_PIPELINE__CUSTOMERIO__
 
 
 def replay_settings(arguments: ReplayArguments) -> Settings:
-    """Read the configuration. A trial run does without credentials.
+    """Read the configuration, with the mapping that was asked for. A trial run does without credentials.
+
+    Raises:
+        ConfigurationError: with every problem.
+    """
+    return for_replay(live_settings(arguments), arguments)
+
+
+def live_settings(arguments: ReplayArguments) -> Settings:
+    """Read the configuration of the live pipeline. A trial run does without credentials.
 
     Raises:
         ConfigurationError: with every problem.
@@ -29,7 +38,11 @@ def replay_settings(arguments: ReplayArguments) -> Settings:
             arguments.path, environment, warn=lambda problem: click.echo(str(problem), err=True)
         )
 
-    settings = without_credentials(load) if arguments.is_trial else load(dict(os.environ))
+    return without_credentials(load) if arguments.is_trial else load(dict(os.environ))
+
+
+def for_replay(settings: Settings, arguments: ReplayArguments) -> Settings:
+    """Return the live pipeline's settings with what was asked on the command line over them."""
     if arguments.mapping:
         settings = with_mapping(settings, arguments.mapping)
     return _with_rate(arguments, settings)

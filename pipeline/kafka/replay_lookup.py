@@ -23,23 +23,28 @@ class TopicLookup:
         self._options = options
         self._client = open_client(options)
 
+    def topics(self) -> dict[str, list[int]]:
+        """Return the topics that the user may see, with the numbers of their partitions."""
+        try:
+            # Asked for all topics, because a broker may create the one it is asked for by name.
+            topics = self._client.list_topics(timeout=self._options.lookup_timeout_s).topics
+        except KafkaException as exception:
+            raise failure("ask for topics", self._options, exception) from None
+        return {name: sorted(topic.partitions) for name, topic in topics.items()}
+
     def partitions(self, topic: str) -> list[int]:
         """Return the numbers of the topic's partitions.
 
         Raises:
             ConfigurationError: there is no such topic.
         """
-        try:
-            # Asked for all topics, because a broker may create the one it is asked for by name.
-            found = self._client.list_topics(timeout=self._options.lookup_timeout_s).topics.get(topic)
-        except KafkaException as exception:
-            raise failure("ask for topics", self._options, exception) from None
-        if found is None or not found.partitions:
+        found = self.topics().get(topic)
+        if not found:
             raise ConfigurationError(
                 f"the topic {topic} does not exist at {self._options.bootstrap_servers}, or the user may not see it;"
                 " check the topic's name and the user's rights"
             )
-        return sorted(found.partitions)
+        return found
 
     def watermarks(self, partition: TopicPartition) -> tuple[int, int]:
         """Return the first offset and the one after the last that a reader of committed records gets."""

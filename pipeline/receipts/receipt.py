@@ -12,9 +12,6 @@ from pipeline import __version__
 from pipeline.calls import CallKind, Identity, IdentityKind
 from pipeline.records import Position
 
-RECEIPTED_KINDS = frozenset({CallKind.DESTROY, CallKind.SUPPRESS})
-"""Calls that leave a receipt."""
-
 
 class NotAReceiptError(Exception):
     """A line that is no receipt; the text says why and holds nothing of the line."""
@@ -38,6 +35,11 @@ class Receipt:
     accepted_ms: int
     sent_to: str
     status: int
+
+    @property
+    def name(self) -> str:
+        """What people are compared by: the normalised identity, or what stands for it where names are hashed."""
+        return self.person if self.hashed else Identity(self.person_kind, self.person).lane_key
 
     @property
     def accepted_at(self) -> str:

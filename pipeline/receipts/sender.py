@@ -6,10 +6,11 @@ from typing import Protocol
 
 import structlog
 
+from pipeline.calls import ERASING_KINDS
 from pipeline.delivery.batch import ABANDONED, Batch, BatchResult, Confirmed, Operation, Outcome
 from pipeline.ports import Clock, Sender, SendLimits
 from pipeline.receipts.log import ReceiptsUnavailableError
-from pipeline.receipts.receipt import RECEIPTED_KINDS, Namer, Receipt, plain_name
+from pipeline.receipts.receipt import Namer, Receipt, plain_name
 
 _log = structlog.get_logger(__name__)
 
@@ -124,7 +125,7 @@ class ReceiptedSender:
         for operation, outcome in zip(result.batch.operations, result.outcomes, strict=True):
             if (
                 isinstance(outcome, Confirmed)
-                and operation.source.kind in RECEIPTED_KINDS
+                and operation.source.kind in ERASING_KINDS
                 and operation.identity is not None
             ):
                 yield Receipt(
@@ -141,7 +142,7 @@ class ReceiptedSender:
 
 
 def _is_deletion(operation: Operation, outcome: Outcome) -> bool:
-    return operation.source.kind in RECEIPTED_KINDS and isinstance(outcome, Confirmed)
+    return operation.source.kind in ERASING_KINDS and isinstance(outcome, Confirmed)
 
 
 def _without_deletions(result: BatchResult) -> BatchResult:

@@ -1,12 +1,12 @@
-"""Reading on behind a replay's records, in all partitions of the topic, to learn who is erased there."""
+"""Reading on behind a replay's records, wherever the live pipeline reads too, to learn who is erased there."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from pipeline.decode.patience import patient
+from pipeline.erasures import Erasures
 from pipeline.kafka.replay_ranges import ReplayRange
 from pipeline.records import Record, TopicPartition
-from pipeline.replay.erasures import Erasures
 from pipeline.replay.sieve import Translate
 
 Ranges = Mapping[TopicPartition, ReplayRange]
@@ -26,20 +26,24 @@ without those where there is none."""
 
 
 class LookAhead:
-    """Finds out who is erased behind the records of a replay, and who came back."""
+    """Finds out who is erased behind the records of a replay, and who came back, and adds it to `erasures`.
 
-    def __init__(self, read: Read, since: Since, translate: Translate) -> None:
-        self._read, self._since, self._translate = read, since, patient(translate)
-        self._erasures = Erasures()
+    `translates` are what the records mean, each to other rules: what one of them erases is erased.
+    """
+
+    def __init__(self, read: Read, since: Since, translates: Sequence[Translate], erasures: Erasures) -> None:
+        self._read, self._since, self._erasures = read, since, erasures
+        self._translates = [patient(translate) for translate in translates]
 
     def find(
         self, ranges: Ranges, to_ends: Ranges, partitions: Collection[TopicPartition], *, signs_of_life: bool
-    ) -> Erasures:
-        """Return the erasures, with signs of life of everybody only where they are asked for: that reads twice.
+    ) -> None:
+        """Find the erasures, with signs of life of everybody only where they are asked for: that reads twice.
 
-        `to_ends` are the replay's `ranges` extended to the ends of their partitions, `partitions` all of the topic's:
-        a person's records may move to another one when the topic grows. They are read from the time of the oldest
-        record of the ranges, because between partitions only times tell what is later.
+        `to_ends` are the replay's `ranges` extended to the ends of their partitions, `partitions` all in which a person
+        of theirs may be erased: records move to another one when the topic grows, and deletions may come through a
+        topic of their own. They are read from the time of the oldest record of the ranges, because between partitions
+        only times tell what is later.
 
         Raises:
             PipelineError: the records cannot be read.
@@ -56,14 +60,14 @@ class LookAhead:
         is_alone = len(partitions) == 1
         rest = {} if oldest_ms is None or is_alone else _without(self._since(partitions, oldest_ms), to_ends)
         if rest:
-            self._read("looking for them in the other partitions", rest, self._note)
+            self._read("looking for them in other partitions", rest, self._note)
         if signs_of_life and len(self._erasures) and not is_alone:
             self._read("looking for people who came back", _together(rest, to_ends), self._note)
-        return self._erasures
 
     def _note(self, records: list[Record]) -> None:
         for record in records:
-            self._erasures.note(record, self._translate(record))
+            for translate in self._translates:
+                self._erasures.note(record, translate(record))
 
 
 def _without(ranges: Ranges, known: Ranges) -> Ranges:

@@ -7,13 +7,13 @@ from typing import Any, Protocol
 
 import orjson
 
-from pipeline.calls import COUNTED_KINDS, IRREVERSIBLE_KINDS, CallFailure, CallKind
+from pipeline.calls import COUNTED_KINDS, ERASING_KINDS, IRREVERSIBLE_KINDS, CallFailure, CallKind
 from pipeline.deadletters.entry import DeadLetter
 from pipeline.decode import SchemaPending
+from pipeline.erasures import Erasures
 from pipeline.event_id import derived_event_id
 from pipeline.records import Record
 from pipeline.replay.choices import Choices
-from pipeline.replay.erasures import ERASING_KINDS, Erasures
 from pipeline.translation import Prepared, Translation
 
 Translate = Callable[[Record], Translation | SchemaPending]

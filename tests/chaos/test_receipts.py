@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.calls import ERASING_KINDS
 from pipeline.cli.entry import run_command_line
 from pipeline.decode import decode_json
 from pipeline.errors import ExitStatus
@@ -17,7 +18,7 @@ from pipeline.kafka.progress import group_progress
 from pipeline.mapping import load_rules
 from pipeline.presets_folder import presets_folder
 from pipeline.receipts.log import read_receipts
-from pipeline.receipts.receipt import RECEIPTED_KINDS, Receipt
+from pipeline.receipts.receipt import Receipt
 from pipeline.records import Position, Record
 from pipeline.translation import Translation, Translator
 from tests.servers.embedded import EmbeddedBrokerProcess
@@ -39,7 +40,7 @@ def deletions(records: list[Record]) -> set[Deletion]:
         translation = translator.translate(record)
         assert isinstance(translation, Translation)
         for call in translation.calls:
-            if call.source.kind in RECEIPTED_KINDS:
+            if call.source.kind in ERASING_KINDS:
                 assert call.identity is not None
                 found.add((call.source.kind.value, call.identity.value, record.position))
     return found

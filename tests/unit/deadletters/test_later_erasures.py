@@ -11,10 +11,8 @@ import yaml
 
 from pipeline.calls import CallKind, CallSource, Identity, IdentityKind
 from pipeline.cli.entry import run_command_line
-from pipeline.deadletters.erased import LaterErasures
 from pipeline.receipts.receipt import Receipt, hashed_name, plain_name, to_line
 from pipeline.records import Position, Record
-from pipeline.translation import Prepared
 from tests.unit.deadletters.letters_made import letter, record, write
 
 ADA = "Ada@Shop.example"
@@ -39,48 +37,6 @@ def receipt(
         "http://127.0.0.1:9",
         200,
     )
-
-
-def identify(person: str, source: CallSource = PROFILE) -> Prepared:
-    return Prepared(source, Identity(IdentityKind.EMAIL, person), b"{}", (1,))
-
-
-def written(offset: int, *, partition: int = 3, at_ms: int = NOON_MS) -> Record:
-    return Record("events", partition, offset, timestamp_ms=at_ms)
-
-
-def test_within_a_partition_offsets_tell_what_is_later() -> None:
-    erasures = LaterErasures()
-    erasures.note_receipt(receipt(ADA, 10))
-    assert erasures.is_erased(written(9, at_ms=NOON_MS + 1), identify(ADA))
-    assert not erasures.is_erased(written(11, at_ms=NOON_MS - 1), identify(ADA))
-
-
-def test_between_partitions_times_tell_what_is_later() -> None:
-    erasures = LaterErasures()
-    erasures.note_receipt(receipt(ADA, 10))
-    assert erasures.is_erased(written(99, partition=4, at_ms=NOON_MS - 1), identify(ADA))
-    assert not erasures.is_erased(written(1, partition=4, at_ms=NOON_MS + 1), identify(ADA))
-
-
-def test_a_person_is_known_however_the_address_is_written_and_nobody_else_is() -> None:
-    erasures = LaterErasures()
-    erasures.note_receipt(receipt(ADA, 10))
-    assert erasures.is_erased(written(1), identify(ADA.lower()))
-    assert not erasures.is_erased(written(1), identify("bob@shop.example"))
-
-
-def test_a_person_is_known_by_a_hashed_receipt_when_the_key_is() -> None:
-    hashed = hashed_name(KEY)(Identity(IdentityKind.EMAIL, ADA))
-    for erasures, known in ((LaterErasures(hashed_name(KEY)), True), (LaterErasures(plain_name), False)):
-        erasures.note_receipt(receipt(hashed, 10, hashed=True))
-        assert erasures.is_erased(written(1), identify(ADA)) is known
-
-
-def test_a_deletion_itself_is_never_held_back() -> None:
-    erasures = LaterErasures()
-    erasures.note_receipt(receipt(ADA, 10))
-    assert not erasures.is_erased(written(1), identify(ADA, GONE))
 
 
 @pytest.fixture
