@@ -62,5 +62,6 @@ class Record(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of key and value, which is what a record weighs while it is open."""
-        return len(self.key or b"") + len(self.value or b"")
+        """Bytes of key, value and headers, which is what a record weighs while it is open."""
+        headers = sum([len(name) + len(value or b"") for name, value in self.headers]) if self.headers else 0
+        return len(self.key or b"") + len(self.value or b"") + headers
