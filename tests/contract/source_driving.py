@@ -50,9 +50,10 @@ class Member:
 
     def commit_what_was_read(self) -> None:
         """Commit; a broker that is busy with a rebalance may refuse once or twice."""
-        deadline = time.monotonic() + 5
-        while (refused := self.source.commit(self.next_offsets()).refused) is not None:
-            assert time.monotonic() < deadline, refused
+        deadline = time.monotonic() + 3
+        while (self.source.commit(self.next_offsets()).refused or "").startswith("Kafka did not take"):
+            if time.monotonic() > deadline:
+                return
             time.sleep(0.1)
 
 
