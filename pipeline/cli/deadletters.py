@@ -5,7 +5,8 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby, islice
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -179,17 +180,18 @@ def retry(
     settings = settings_of(config)
     configure_logs(settings.logs.format, settings.logs.level)
     stop = StopRequest()
-    with open_translator(settings) as current, find(config, files, selection_of(options)) as found:
-        chosen = list(islice(found.chosen, limit))
+    alone = None if dry_run else sending.RETRY
+    with (
+        open_translator(settings) as current,
+        find(config, files, selection_of(options), alone=alone) as found,
+    ):
+        chosen = found.chosen[:limit]
         retrying = sending.Retry(
             settings,
-            chosen,
-            found.stored,
-            found.archive,
+            replace(found, chosen=chosen),
             patient(current.translate),
             allow_irreversible=allow_irreversible,
             include_erased=include_erased,
-            everything=found.everything,
         )
         if dry_run:
             _show_preview(*retrying.preview(), as_json=as_json)

@@ -105,14 +105,16 @@ def secrets_of(settings: Settings) -> list[str]:
 
 
 @contextmanager
-def find(config: Path, files: Sequence[Path], selection: Selection) -> Iterator[Found]:
+def find(
+    config: Path, files: Sequence[Path], selection: Selection, *, alone: str | None = None
+) -> Iterator[Found]:
     """Read the dead letters, tell about lines that are none, and choose; see `open_found`.
 
     Raises:
-        ConfigurationError: the configuration or a file cannot be used.
+        ConfigurationError: the configuration or a file cannot be used, or another that is `alone` is at work.
     """
     settings = None if files else settings_of(config)
-    with open_found(settings, files, selection) as found:
+    with open_found(settings, files, selection, alone=alone) as found:
         _tell_foreign(found.foreign)
         yield found
 

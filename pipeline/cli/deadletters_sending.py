@@ -1,18 +1,16 @@
 """A retry from the command line: what is planned, what is sent, what is left."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.calls import ERASING_KINDS
-from pipeline.cli.deadletters_store import Stored
+from pipeline.cli.deadletters_store import Found
 from pipeline.cli.receipting import receipted_erasures
 from pipeline.clock import SystemClock
 from pipeline.config import Settings
-from pipeline.deadletters.archive import Archive
-from pipeline.deadletters.exclusive import exclusive
 from pipeline.deadletters.plan import Course, PlannedRecord, Translate, plan, translated
 from pipeline.deadletters.redrive import Progress, Redrive
 from pipeline.deadletters.unresolved import Unresolved
@@ -23,25 +21,24 @@ from pipeline.translation import Prepared
 if TYPE_CHECKING:
     from rich.console import Console
 
+RETRY = "a retry"
+"""Who sends the dead letters of a file or topic, one at a time."""
 RETRY_SHARE = 0.2
 """The part of `delivery.rate.requests_per_second` that a retry uses; the live pipeline's own share leaves it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Chosen dead letters, and all that is needed to send them. `progress` changes while they are sent.
+    """Dead letters that were found, and all that is needed to send the chosen ones. `progress` changes meanwhile.
 
-    `everything` are all dead letters there are: those of deletions tell who must not be brought back.
+    Those that were not chosen count too: the ones of deletions tell who must not be brought back.
     """
 
     settings: Settings
-    chosen: Sequence[Unresolved]
-    stored: Stored
-    archive: Archive
+    found: Found
     translate: Translate
     allow_irreversible: bool
-    include_erased: bool = False
-    everything: Sequence[Unresolved] = ()
+    include_erased: bool
     progress: Progress = field(default_factory=Progress)
 
     def preview(self) -> tuple[Counter[Course], Counter[str]]:
@@ -54,10 +51,10 @@ class Retry:
         return courses, calls
 
     def send(self, stop: Callable[[], bool], look: Callable[[Progress], None]) -> None:
-        """Send them, one retry of a file at a time; `look` is shown the progress now and then.
+        """Send them; `look` is shown the progress now and then. What was found was opened for a `RETRY` alone.
 
         Raises:
-            ConfigurationError: the connection is incomplete, or another retry is running.
+            ConfigurationError: the connection is incomplete.
             RemoteRefusedError: Customer.io refuses the connection.
             DeadLettersUnavailableError: what was delivered cannot be noted.
         """
@@ -67,14 +64,11 @@ class Retry:
 
         # A batch that is refused throughout would hold delivery; here it only means that nothing was mended yet.
         max_items = SUSPICIOUS_BATCH_ITEMS - 1
-        with (
-            exclusive(self.stored.shared, "a retry"),
-            open_redelivery(_with_share(self.settings), max_items=max_items) as (lanes, sender),
-        ):
+        with open_redelivery(_with_share(self.settings), max_items=max_items) as (lanes, sender):
             redrive = Redrive(
                 Flight(lanes, sender),
                 sender,
-                self.stored.ledger,
+                self.found.stored.ledger,
                 SystemClock(),
                 self.progress,
                 drain_deadline_s=self.settings.delivery.drain_deadline_seconds,
@@ -84,8 +78,8 @@ class Retry:
     def _plan(self) -> Iterator[PlannedRecord]:
         is_erased = _never if self.include_erased else self._later_erasures().erased_after
         return plan(
-            self.chosen,
-            self.archive,
+            self.found.chosen,
+            self.found.archive,
             self.translate,
             allow_irreversible=self.allow_irreversible,
             is_erased=is_erased,
@@ -93,8 +87,8 @@ class Retry:
 
     def _later_erasures(self) -> Erasures:
         erasures = receipted_erasures(self.settings)
-        letters = [letter for letter in self.everything or self.chosen if _may_erase(letter)]
-        for record, translation, _ in translated(letters, self.archive, self.translate):
+        letters = [letter for letter in self.found.everything if _may_erase(letter)]
+        for record, translation, _ in translated(letters, self.found.archive, self.translate):
             erasures.note(record, translation)
         return erasures
 

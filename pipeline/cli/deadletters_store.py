@@ -1,7 +1,7 @@
 """Where the dead letters are: files that were named, the configured file, or the configured topic."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -10,6 +10,7 @@ from typing import IO
 from pipeline.config import Settings
 from pipeline.deadletters.archive import Archive, Foreign
 from pipeline.deadletters.entry import DeadLetter, Resolution
+from pipeline.deadletters.exclusive import exclusive
 from pipeline.deadletters.json_lines import resolution_line, to_line
 from pipeline.deadletters.ledger import FileSink, Ledger, Sink
 from pipeline.deadletters.unresolved import Unresolved, take_inventory
@@ -17,14 +18,10 @@ from pipeline.deadletters.unresolved import Unresolved, take_inventory
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Files to read, and where to note what becomes of what each of them holds. `foreign` was passed over already.
-
-    `shared` are the files that stand for the store when two must not work on it at once.
-    """
+    """Files to read, and where to note what becomes of what each of them holds. `foreign` was passed over already."""
 
     paths: tuple[Path, ...]
     ledger: Ledger
-    shared: tuple[Path, ...]
     foreign: tuple[Foreign, ...] = ()
 
 
@@ -41,19 +38,35 @@ class Found:
 
 @contextmanager
 def open_found(
-    settings: Settings | None, files: Sequence[Path], choose: Callable[[Unresolved], bool]
+    settings: Settings | None,
+    files: Sequence[Path],
+    choose: Callable[[Unresolved], bool],
+    *,
+    alone: str | None = None,
 ) -> Iterator[Found]:
     """Open the named files, or else what the settings say, and choose among the dead letters there.
 
+    `alone` names who keeps others of its name out while the block lasts: from before anything is read, since what
+    another of them has just delivered would be sent again otherwise.
+
     Raises:
-        ConfigurationError: a file or the topic cannot be read.
+        ConfigurationError: a file or the topic cannot be read, or another that is `alone` is at work.
         PipelineError: the topic's brokers do not answer.
     """
-    with open_stored(settings, files) as stored, closing(Archive(stored.paths)) as archive:
+    with (
+        nullcontext() if alone is None else exclusive(_shared(settings, files), alone),
+        open_stored(settings, files) as stored,
+        closing(Archive(stored.paths)) as archive,
+    ):
         inventory = take_inventory(archive)
         chosen = [letter for letter in inventory.unresolved if choose(letter)]
         foreign = (*stored.foreign, *inventory.foreign)
         yield Found(stored, archive, inventory.unresolved, chosen, foreign)
+
+
+def _shared(settings: Settings | None, files: Sequence[Path]) -> Sequence[Path]:
+    """Return the files that stand for the store when two must not work on it at once."""
+    return files if files or settings is None else (settings.deadletters.file,)
 
 
 @contextmanager
@@ -78,7 +91,7 @@ def open_stored(settings: Settings | None, files: Sequence[Path]) -> Iterator[St
 @contextmanager
 def _stored(paths: tuple[Path, ...]) -> Iterator[Stored]:
     with closing(Ledger([FileSink(path) for path in paths])) as ledger:
-        yield Stored(paths, ledger, shared=paths)
+        yield Stored(paths, ledger)
 
 
 @contextmanager
@@ -95,7 +108,7 @@ def _stored_in_topic(settings: Settings) -> Iterator[Stored]:
             paths.append(overflow)
             sinks.append(FileSink(overflow))
         with closing(Ledger(sinks)) as ledger:
-            yield Stored(tuple(paths), ledger, shared=(overflow,), foreign=foreign)
+            yield Stored(tuple(paths), ledger, foreign)
 
 
 def _copy(settings: Settings, copy: IO[bytes]) -> Iterator[Foreign]:

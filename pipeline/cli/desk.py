@@ -18,7 +18,7 @@ import orjson
 
 from pipeline.cli import assembly, deadletters_view
 from pipeline.cli.deadletters_options import secrets_of
-from pipeline.cli.deadletters_sending import Retry
+from pipeline.cli.deadletters_sending import RETRY, Retry
 from pipeline.cli.deadletters_store import Found, open_found
 from pipeline.cli.decoding import open_decoder
 from pipeline.cli.replay_request import rules_of
@@ -103,7 +103,7 @@ class Desk:
         with self._retry(which, allow_irreversible=allow_irreversible) as (retrying, shown):
             courses, calls = retrying.preview()
             return {
-                "dead_letters": len(retrying.chosen),
+                "dead_letters": len(retrying.found.chosen),
                 "courses": {str(course): count for course, count in courses.items()},
                 "calls": dict(calls),
                 "shown": shown,
@@ -117,13 +117,13 @@ class Desk:
         """
         stop = StopRequest()
         stop.listen()
-        with self._retry(which, allow_irreversible=allow_irreversible) as (retrying, now_there):
+        with self._retry(which, allow_irreversible=allow_irreversible, alone=RETRY) as (retrying, now_there):
             if now_there != shown:
                 raise PipelineError(
                     "the dead letters or the mapping have changed since they were shown;"
                     " nothing was sent: look again at what a retry would do"
                 )
-            total = len(retrying.chosen)
+            total = len(retrying.found.chosen)
             told = [-1]
 
             def look(now: Progress) -> None:
@@ -173,26 +173,30 @@ class Desk:
     # What the answers share
 
     def _found(
-        self, group: Sequence[str | None] | None = None, position: str | None = None
+        self,
+        group: Sequence[str | None] | None = None,
+        position: str | None = None,
+        *,
+        alone: str | None = None,
     ) -> AbstractContextManager[Found]:
         """Open the dead letters and choose those of a group, or of a position, or all."""
-        return open_found(self._settings, (), lambda letter: _is_chosen(letter, group, position))
+        return open_found(self._settings, (), lambda letter: _is_chosen(letter, group, position), alone=alone)
 
     @contextmanager
-    def _retry(self, which: Mapping[str, Any], *, allow_irreversible: bool) -> Iterator[tuple[Retry, str]]:
+    def _retry(
+        self, which: Mapping[str, Any], *, allow_irreversible: bool, alone: str | None = None
+    ) -> Iterator[tuple[Retry, str]]:
         """Compose a retry, and a digest of what it would send."""
         with (
+            self._found(**which, alone=alone) as found,
             assembly.open_translator(self._settings) as current,
-            self._found(**which) as found,
         ):
             retrying = Retry(
                 self._settings,
-                found.chosen,
-                found.stored,
-                found.archive,
+                found,
                 patient(current.translate),
                 allow_irreversible=allow_irreversible,
-                everything=found.everything,
+                include_erased=False,
             )
             yield retrying, _digest(found.chosen, rules_of(current))
 

@@ -10,8 +10,11 @@ import pytest
 import yaml
 
 from pipeline.calls import CallKind, Reason
+from pipeline.cli import deadletters_store
 from pipeline.cli.entry import run_command_line
+from pipeline.deadletters.archive import Archive
 from pipeline.deadletters.exclusive import exclusive
+from pipeline.deadletters.unresolved import Inventory, take_inventory
 from tests.unit.deadletters.letters_made import ORDER, SEEN_MS, letter, record, write
 
 Run = Callable[..., str]
@@ -211,6 +214,23 @@ def test_two_retries_of_one_file_are_not_run_at_once(run: Run, letters: Path) ->
     with exclusive([letters], "a retry"):
         output = run("retry", status=2)
     assert f"a retry of {letters} is running already; wait for its end" in output
+
+
+def test_a_retry_reads_nothing_that_another_one_could_still_deliver(
+    run: Run, letters: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statuses: list[int] = []
+
+    def read_while_another_starts(archive: Archive) -> Inventory:
+        found = take_inventory(archive)
+        if not statuses:
+            statuses.append(-1)
+            statuses.append(run_command_line(["deadletters", "retry"]))
+        return found
+
+    monkeypatch.setattr(deadletters_store, "take_inventory", read_while_another_starts)
+    run("retry", "--position", "events/3@99")
+    assert statuses == [-1, 2]
 
 
 def test_show_tells_what_failed_and_what_a_retry_would_send(run: Run, folder: Path) -> None:
