@@ -1,12 +1,10 @@
 """Whether there is a sandbox at an address, before a replay without guards sends anything there."""
 
 import json
-import urllib.request
-from http.client import HTTPException
 
+from pipeline.cli.asking import ask_directly
 from pipeline.errors import ConfigurationError
 
-_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows no loopback of ours
 _ASK_TIMEOUT_S = 10.0
 
 
@@ -19,9 +17,9 @@ def takes_any_credentials(base_url: str) -> bool:
     if not base_url.startswith(("http://", "https://")):
         raise ConfigurationError(f"--to-sandbox {base_url}: write http:// or https:// and a host")
     try:
-        with _DIRECTLY.open(f"{base_url.rstrip('/')}/_sandbox/counts", timeout=_ASK_TIMEOUT_S) as answer:
-            return bool(json.loads(answer.read())["any_credentials"])
-    except (OSError, ValueError, LookupError, TypeError, HTTPException):
+        counts = ask_directly(f"{base_url.rstrip('/')}/_sandbox/counts", timeout_s=_ASK_TIMEOUT_S)
+        return bool(json.loads(counts)["any_credentials"])
+    except (OSError, ValueError, LookupError, TypeError):
         raise ConfigurationError(
             f"--to-sandbox {base_url}: no sandbox answers there, and nothing was sent; is `cio-pipeline sandbox`"
             " running at that address? What is sent to a sandbox passes no guard, so it goes nowhere else"

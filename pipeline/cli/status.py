@@ -3,14 +3,14 @@
 import json
 import os
 import time
-import urllib.error
-import urllib.request
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
 
 import click
 
+from pipeline.cli.asking import ask_directly
 from pipeline.cli.config_option import config_option
 from pipeline.errors import ConfigurationError, ExitStatus
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 ASK_TIMEOUT_S = 5.0
 AGES_TIMEOUT_S = 2.0
 TOKEN_VARIABLE = "CIO_PIPELINE__ADMIN__TOKEN"  # noqa: S105 - where it is, not what it is
-_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows no loopback of ours
 
 
 @click.command()
@@ -80,14 +79,11 @@ def _token(settings: "Settings | None") -> str | None:
 
 def _running(address: str, token: str | None) -> dict[str, Any] | None:
     """Return what the pipeline says, None when nobody listens there."""
-    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     url = f"http://{_reachable(address)}/api/status"
-    request = urllib.request.Request(url, headers=headers)
     try:
-        with _DIRECTLY.open(request, timeout=ASK_TIMEOUT_S) as answer:
-            document: dict[str, Any] = json.load(answer)
-    except (urllib.error.HTTPError, ValueError) as error:
-        if isinstance(error, urllib.error.HTTPError) and error.code == HTTPStatus.UNAUTHORIZED:
+        document: dict[str, Any] = json.loads(ask_directly(url, timeout_s=ASK_TIMEOUT_S, token=token))
+    except (HTTPError, ValueError) as error:
+        if isinstance(error, HTTPError) and error.code == HTTPStatus.UNAUTHORIZED:
             raise ConfigurationError(
                 f"{address} asks for a token; set admin.token, or {TOKEN_VARIABLE}"
             ) from None

@@ -2,13 +2,13 @@
 
 import json
 import urllib.parse
-import urllib.request
 from collections.abc import Callable
 from contextlib import closing
 
 from rich.console import Console
 
 from pipeline.cli import assembly
+from pipeline.cli.asking import ask_directly
 from pipeline.cli.deadletters_store import open_stored
 from pipeline.cli.replay_arguments import ReplayArguments
 from pipeline.cli.replay_display import moving
@@ -23,7 +23,6 @@ from pipeline.errors import PipelineError
 from pipeline.replay.trace import Answers, Traced, Tracer, person_key
 from pipeline.replay.views import Reading
 
-_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows no loopback of ours
 _ASK_TIMEOUT_S = 10.0
 
 
@@ -71,8 +70,8 @@ def _ask(sandbox: str, person: str | None) -> Answers:
         kind, value = person_key(person)
         url = f"{sandbox}/_sandbox/history?{urllib.parse.urlencode({'kind': kind.value, 'value': value})}"
     try:
-        with _DIRECTLY.open(url, timeout=_ASK_TIMEOUT_S) as answer:
-            lines = [json.loads(line) for line in answer.read().splitlines() if line]
+        answer = ask_directly(url, timeout_s=_ASK_TIMEOUT_S)
+        lines = [json.loads(line) for line in answer.splitlines() if line]
     except (OSError, ValueError):
         raise PipelineError(
             f"no sandbox answers at {sandbox}; is `cio-pipeline sandbox` running there?"

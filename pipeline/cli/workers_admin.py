@@ -1,15 +1,14 @@
 """One admin address for several workers: it asks each of them and adds up what they say."""
 
 import json
-import urllib.request
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
+from pipeline.cli.asking import ask_directly
 from pipeline.cli.workers_sums import MetricSums, status_of_all
 
 ASK_TIMEOUT_S = 3.0
-_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Worker(Protocol):
@@ -61,11 +60,8 @@ class WorkersMonitor:
     def _answer(self, admin: str | None, path: str) -> bytes | None:
         if admin is None:
             return None
-        headers = {} if self._token is None else {"Authorization": f"Bearer {self._token()}"}
-        request = urllib.request.Request(f"http://{admin}{path}", headers=headers)
+        token = None if self._token is None else self._token()
         try:
-            with _DIRECTLY.open(request, timeout=ASK_TIMEOUT_S) as answer:
-                body: bytes = answer.read()
-                return body
-        except OSError:
+            return ask_directly(f"http://{admin}{path}", timeout_s=ASK_TIMEOUT_S, token=token)
+        except (OSError, ValueError):
             return None

@@ -7,6 +7,7 @@ import pytest
 from confluent_kafka import Producer
 
 from tests.servers.embedded import EmbeddedBrokerProcess
+from tests.servers.hostile import HostileServer, answering
 from tests.servers.pipeline import write_configuration
 from tests.servers.replay import Done, replay, run_command
 from tests.servers.sandbox import SandboxThread
@@ -126,3 +127,10 @@ def test_a_sandbox_that_is_not_there_is_one_clear_sentence(configuration: Path) 
     done = trace(configuration, "ada", "--sandbox", "http://127.0.0.1:9")
     assert done.status == 1
     assert "no sandbox answers at http://127.0.0.1:9" in done.errors
+
+
+def test_what_speaks_no_http_is_no_sandbox(configuration: Path) -> None:
+    with HostileServer(answering(b"not HTTP\r\n", stay=True)) as elsewhere:
+        done = trace(configuration, "ada", "--sandbox", elsewhere.base_url)
+    assert done.status == 1
+    assert f"no sandbox answers at {elsewhere.base_url}" in done.errors

@@ -23,6 +23,7 @@ from pipeline.records import TopicPartition
 from pipeline.status import EngineStatus, PartitionStatus
 from pipeline.tally import Tally
 from tests.servers.embedded import EmbeddedBrokerProcess
+from tests.servers.hostile import HostileServer, answering
 from tests.servers.ports import free_ports
 
 TOKEN = "a-token-that-is-long-enough"
@@ -232,6 +233,13 @@ def test_another_program_at_the_address_is_told_apart(
     finally:
         server.stop()
     assert f"{server.address} answers, but is no cio-pipeline" in capsys.readouterr().err
+
+
+def test_what_speaks_no_http_at_the_address_is_no_pipeline(capsys: pytest.CaptureFixture[str]) -> None:
+    with HostileServer(answering(b"not HTTP\r\n", stay=True)) as server:
+        address = server.base_url.removeprefix("http://")
+        assert run_command_line(["status", "--admin", address]) == ExitStatus.USAGE
+    assert f"{address} answers, but is no cio-pipeline" in capsys.readouterr().err
 
 
 def test_watching_and_json_do_not_go_together(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from pipeline.operations.mapping_state import MappingState
 from pipeline.records import TopicPartition
 from pipeline.status import EngineStatus, PartitionStatus
 from pipeline.tally import Tally
+from tests.servers.hostile import HostileServer, answer, answering
 
 TOKEN = "a-token-that-is-long-enough"
 
@@ -69,3 +70,9 @@ def test_rules_and_times_do_not_add_up(workers: list[Process]) -> None:
 def test_with_another_token_the_workers_do_not_answer(workers: list[Process]) -> None:
     status = WorkersMonitor(workers, lambda: "another-token-long-enough").status()
     assert len(status["reasons"]) == 3
+
+
+def test_a_worker_that_ends_within_its_answer_does_not_answer_yet() -> None:
+    with HostileServer(answering(answer(b"{", "200 OK", "connection: close", length=100))) as server:
+        workers = [Process(1, server.base_url.removeprefix("http://"))]
+        assert WorkersMonitor(workers).status()["reasons"] == ["worker 1: it does not answer (yet)"]
