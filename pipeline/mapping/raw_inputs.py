@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from pipeline.customerio.raw import read_raw_request
 from pipeline.customerio.raw_guards import header_problem, path_problem
 
 RAW_INPUTS = (
@@ -30,25 +31,31 @@ def _is_constant(value: object) -> bool:
 
 
 def _path(value: str) -> str:
-    problem = path_problem(value) if _is_constant(value) else None
+    problem = (path_problem(value) or _target_problem(value)) if _is_constant(value) else None
     if problem is not None:
         raise ValueError(problem)
     return value
+
+
+def _target_problem(path: str, query: list[tuple[Any, Any]] | None = None) -> str | None:
+    """Return what a request itself says of its path and query, which may be too long together, or None."""
+    read = read_raw_request({"path": path, "query": query})
+    return read if isinstance(read, str) else None
 
 
 def _pairs(value: Any) -> Any:
     """Check an object of values, a list of pairs, or a text with an expression that gives one of them."""
     if isinstance(value, str) and not _is_constant(value):
         return value
-    if isinstance(value, dict):
-        pairs = list(value.items())
-    elif isinstance(value, list):
-        pairs = [_pair(entry) for entry in value]
-    else:
+    if not isinstance(value, dict | list):
         raise ValueError("must be keys with values, or a list of them")  # noqa: TRY004 - for pydantic
-    if any(isinstance(value, dict | list) for _, value in pairs):
+    if any(isinstance(written, dict | list) for _, written in _written_pairs(value)):
         raise ValueError("each value must be a text, a number, a boolean or null")
     return value
+
+
+def _written_pairs(value: dict[Any, Any] | list[Any]) -> list[tuple[Any, Any]]:
+    return list(value.items()) if isinstance(value, dict) else [_pair(entry) for entry in value]
 
 
 def _pair(entry: Any) -> tuple[Any, Any]:
@@ -63,12 +70,23 @@ def _headers(value: Any) -> Any:
     pairs = _pairs(value)
     if isinstance(pairs, str):
         return pairs
-    for name, written in pairs.items() if isinstance(pairs, dict) else map(_pair, pairs):
+    for name, written in _written_pairs(pairs):
         if _is_constant(name):
             problem = header_problem(name, written if _is_constant(written) else "")
             if problem is not None:
                 raise ValueError(problem)
     return value
+
+
+def _constant_pairs(value: Any) -> list[tuple[Any, Any]]:
+    """Return the pairs that are sent as they are written, whatever the event."""
+    if not isinstance(value, dict | list):
+        return []
+    return [
+        (name, written)
+        for name, written in _written_pairs(value)
+        if _is_constant(name) and (_is_constant(written) or isinstance(written, int | float))
+    ]
 
 
 class InlineFile(BaseModel):
@@ -162,6 +180,14 @@ class RawInputs(BaseModel):
         useless = {"retry_delay_ms", "retry_on_all_errors", "exponential_backoff"} & given
         if useless and "max_retry_count" not in given:
             raise ValueError(f"{', '.join(sorted(useless))} needs max_retry_count, which says how often")
+        return self
+
+    @model_validator(mode="after")
+    def _bounded_target(self) -> "RawInputs":
+        """Count what is constant: an event can only add to it."""
+        problem = _target_problem(self.path if _is_constant(self.path) else "/", _constant_pairs(self.query))
+        if problem is not None:
+            raise ValueError(problem)
         return self
 
     def inputs(self) -> dict[str, Any]:

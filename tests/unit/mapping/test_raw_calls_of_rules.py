@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.customerio.raw import RawFile, RawRequest, ResponseType, read_raw_request
+from pipeline.customerio.raw import MAX_TARGET_BYTES, RawFile, RawRequest, ResponseType, read_raw_request
 from pipeline.documents import DocumentError
 from pipeline.mapping.raw_inputs import RAW_INPUTS
 from tests.unit.mapping.mapping_cases import calls, failures, mapped, rules
@@ -29,6 +29,8 @@ rules:
       max_retry_count: 3
       exponential_backoff: true
 """
+TOO_LONG = "a" * MAX_TARGET_BYTES
+HALF = "a" * (MAX_TARGET_BYTES // 2)
 EVENT = {"id": "t1", "page": 2, "source": "shop", "bytes": "/wA="}
 
 
@@ -75,6 +77,14 @@ def test_an_expression_may_give_a_whole_query() -> None:
     assert request_of(rule("path: /v1/x", 'query: "${q}"'), {"q": {"a": 1}}).query == (("a", "1"),)
 
 
+def test_a_path_and_a_query_of_exactly_the_allowed_length_pass() -> None:
+    path = "/" + "a" * (MAX_TARGET_BYTES - len("/q=x&on=true"))
+    request = request_of(
+        rule(f"path: {path}", 'query: {q: x, "on": true, none: null, page: "${missing}"}'), {}
+    )
+    assert request.query == (("q", "x"), ("on", "true"))
+
+
 @pytest.mark.parametrize(
     ("lines", "event"),
     [
@@ -96,6 +106,10 @@ def test_what_only_the_event_makes_wrong_is_a_failure_without_its_values(
     ("lines", "line", "column", "said"),
     [
         (("path: /v1/../x",), 5, 13, "dot segments"),
+        ((f"path: /{TOO_LONG}",), 5, 13, "at most 60000"),
+        (("path: /v1/x", f"query: {{q: {TOO_LONG}}}"), 5, 7, "at most 60000"),
+        (('path: "/v1/${id}"', f"query: {{q: {TOO_LONG}, page: '${{page}}'}}"), 5, 7, "at most 60000"),
+        ((f"path: /{HALF}", f"query: [{{key: q, value: {HALF}}}, [n, null]]"), 5, 7, "at most 60000"),
         (("path: https://evil.example/v1",), 5, 13, "must not name a host"),
         (("path: /v1/x", "methd: GET"), 6, 7, "did you mean 'method'?"),
         (("path: /v1/x", "method: BREW"), 6, 15, "'GET'"),
