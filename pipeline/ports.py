@@ -44,7 +44,11 @@ class AssignmentListener(Protocol):
         ...
 
     def revoked(self, partitions: Sequence[TopicPartition]) -> None:
-        """These partitions go to another member when this returns; until then they may be committed."""
+        """These partitions go to another member when this returns; until then they may be committed.
+
+        Where `assigned` follows in the same poll they stay ours: a commit is refused then if their offsets begin anew,
+        because the topic was made again.
+        """
         ...
 
     def lost(self, partitions: Sequence[TopicPartition]) -> None:

@@ -1,14 +1,20 @@
 """Committing offsets: stored, which the client refuses for a partition that is not ours, then sent and awaited.
 
-A broker checks only the member and the generation, not who owns the partition, so offsets are never
-committed by naming them. A refused commit costs redelivery and never a record.
+A broker checks only the member and the generation, not who owns the partition, so offsets are not committed by naming
+them, but for one. The client sends only what is above the offset that it remembers as committed, and it goes on
+remembering that when a partition is put elsewhere, as when its topic was made again and begins at 0. So the first
+commit behind such a start names what the client has passed over, after the client itself has found that the assignment
+is not lost.
+
+A refused commit costs redelivery and never a record.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
+from pipeline.kafka.partitions import Partitions, PartitionState
 from pipeline.kafka.refusals import refusal
 from pipeline.ports import CommitResult
 from pipeline.records import TopicPartition
@@ -16,30 +22,69 @@ from pipeline.records import TopicPartition
 _NOTHING_STORED = frozenset({KafkaError._STATE, KafkaError._UNKNOWN_PARTITION})
 
 
-def commit(
-    consumer: Consumer, offsets: Mapping[TopicPartition, int], assigned: Collection[TopicPartition]
-) -> CommitResult:
+def commit(consumer: Consumer, offsets: Mapping[TopicPartition, int], partitions: Partitions) -> CommitResult:
     """Commit these next offsets and wait for the answer.
 
     Raises:
         RemoteRefusedError: the group may not commit at all.
     """
-    ours = {partition: offset for partition, offset in offsets.items() if partition in assigned}
-    foreign = None if len(ours) == len(offsets) else "a partition is not assigned to this member any more"
+    ours, foreign = _ours(offsets, partitions)
     if not ours:
         return CommitResult({}, foreign)
     try:
-        consumer.store_offsets(offsets=[KafkaPartition(p.topic, p.partition, o) for p, o in ours.items()])
-        answers = consumer.commit(asynchronous=False)
+        consumer.store_offsets(offsets=_kafka(ours))
+        answers = _commit_stored(consumer)
+        passed_over = _put_elsewhere(ours, partitions).keys() - _sent(answers)
+        if passed_over:
+            named = _kafka({partition: ours[partition] for partition in passed_over})
+            answers += consumer.commit(offsets=named, asynchronous=False)
     except KafkaException as exception:
-        return _refused(exception.args[0], ours, foreign)
-    return _read(answers, ours, foreign)
+        return _refused(exception.args[0])
+    result = _read(answers, ours, foreign)
+    for state in _put_elsewhere(result.committed, partitions).values():
+        state.put_elsewhere = False
+    return result
 
 
-def _refused(error: KafkaError, ours: Mapping[TopicPartition, int], foreign: str | None) -> CommitResult:
-    if error.code() == KafkaError._NO_OFFSET:
-        # What was stored is not above what was committed before.
-        return CommitResult(dict(ours), foreign)
+def _ours(
+    offsets: Mapping[TopicPartition, int], partitions: Partitions
+) -> tuple[dict[TopicPartition, int], str | None]:
+    """Return what may be committed, and why the rest may not."""
+    ours, foreign = {}, None
+    for partition, offset in offsets.items():
+        state = partitions.get(partition)
+        if state is None:
+            foreign = "a partition is not assigned to this member any more"
+        elif state.wants_start:
+            # In a topic that was made again they would pass over records that nobody has read.
+            foreign = "the offsets that were read are not there any more"
+        else:
+            ours[partition] = offset
+    return ours, foreign
+
+
+def _commit_stored(consumer: Consumer) -> list[KafkaPartition]:
+    try:
+        return list(consumer.commit(asynchronous=False))
+    except KafkaException as exception:
+        if exception.args[0].code() != KafkaError._NO_OFFSET:
+            raise
+        return []  # what was stored is not above what was committed before
+
+
+def _put_elsewhere(
+    names: Iterable[TopicPartition], partitions: Partitions
+) -> dict[TopicPartition, PartitionState]:
+    """Return those of which nothing has been committed since they were put where nobody had committed."""
+    states = ((name, partitions.get(name)) for name in names)
+    return {name: state for name, state in states if state is not None and state.put_elsewhere}
+
+
+def _sent(answers: Iterable[KafkaPartition]) -> set[TopicPartition]:
+    return {TopicPartition(answer.topic, answer.partition) for answer in answers if answer.offset >= 0}
+
+
+def _refused(error: KafkaError) -> CommitResult:
     final = refusal(error)
     if final is not None:
         raise final
@@ -49,7 +94,7 @@ def _refused(error: KafkaError, ours: Mapping[TopicPartition, int], foreign: str
 
 
 def _read(
-    answers: Collection[KafkaPartition], ours: Mapping[TopicPartition, int], foreign: str | None
+    answers: Iterable[KafkaPartition], ours: Mapping[TopicPartition, int], foreign: str | None
 ) -> CommitResult:
     committed = dict(ours)
     refused = foreign
@@ -62,3 +107,7 @@ def _read(
             committed.pop(partition, None)
             refused = f"{partition}: {answer.error.str()} ({answer.error.name()})"
     return CommitResult(committed, refused)
+
+
+def _kafka(offsets: Mapping[TopicPartition, int]) -> list[KafkaPartition]:
+    return [KafkaPartition(p.topic, p.partition, offset) for p, offset in offsets.items()]

@@ -63,6 +63,15 @@ class Membership:
         finally:
             self._partitions.drop(partitions)
 
+    def begin_anew(self, partitions: list[TopicPartition]) -> None:
+        """Let the listener finish with these and take them on again: their offsets begin anew, though we keep them.
+
+        What was read must not be committed meanwhile: see `commits.commit`.
+        """
+        self._listener.revoked(partitions)
+        self._partitions.add(partitions, self._monotonic())
+        self._listener.assigned(partitions)
+
     def lost(self, _: Consumer, lost: list[KafkaPartition]) -> None:
         """Let go of partitions that are gone already, unknown ones passed over."""
         self.lose([p for p in _ours(lost) if p in self._partitions])

@@ -13,7 +13,8 @@ class PartitionState:
     `reached` is an offset that is known to be next without a record having told so: the start that was
     chosen, or the end of the partition behind control records. `alive` becomes true when reading has begun;
     until then
-    `quiet_since` tells since when nothing has been heard, on the clock's monotonic scale.
+    `quiet_since` tells since when nothing has been heard, on the clock's monotonic scale. `put_elsewhere` is true from
+    a start that is not what was committed or read before, to the first commit behind it.
     """
 
     quiet_since: float
@@ -21,6 +22,7 @@ class PartitionState:
     paused: bool = False
     wants_start: bool = False
     alive: bool = False
+    put_elsewhere: bool = False
 
 
 class Partitions:

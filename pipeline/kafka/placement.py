@@ -7,6 +7,7 @@ import structlog
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
+from pipeline.kafka.membership import Membership
 from pipeline.kafka.options import KafkaOptions
 from pipeline.kafka.partitions import Partitions
 from pipeline.kafka.start import StartPositions
@@ -25,6 +26,7 @@ class Placement:
         consumer: Consumer,
         options: KafkaOptions,
         partitions: Partitions,
+        membership: Membership,
         *,
         passed_over: Counter[TopicPartition],
         known: Mapping[str, int],
@@ -33,6 +35,7 @@ class Placement:
         self._consumer = consumer
         self._options = options
         self._partitions = partitions
+        self._membership = membership
         self._starts = StartPositions(consumer, options, known)
         self._passed_over = passed_over
         self._monotonic = monotonic
@@ -72,11 +75,15 @@ class Placement:
             _log.warning("start_not_found", cause=error.str(), code=error.name(), then="trying again")
             self._retry_at = self._monotonic() + _RETRY_S
             return
+        gone_back = [partition for partition, offset in read.items() if starts[partition].offset < offset]
+        if gone_back:
+            # An offset that comes a second time is another record: nothing may mistake one for the other.
+            self._membership.begin_anew(gone_back)
         for partition, start in starts.items():
             self._passed_over[partition] += start.skipped
             state = self._partitions.get(partition)
             if state is not None:
-                state.wants_start, state.reached = False, start.offset
+                state.wants_start, state.reached, state.put_elsewhere = False, start.offset, start.elsewhere
         self._read_from({partition: start.offset for partition, start in starts.items()})
 
     def _stuck(self) -> list[TopicPartition]:
@@ -112,7 +119,11 @@ class Placement:
                 for p in self._partitions
                 if p not in offsets
             ]
+            # In two steps: in one, the client may tell the old position of what was moved for a moment longer.
+            self._consumer.assign(others)
             self._consumer.assign([*others, *moved])
+        # The client remembers across assignments that a partition was paused.
+        self._consumer.resume(moved)
         paused = [p for p, state in self._partitions.states() if state.paused]
         if paused:
             self._consumer.pause([KafkaPartition(p.topic, p.partition) for p in paused])

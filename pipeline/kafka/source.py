@@ -83,6 +83,7 @@ class KafkaSource:
             consumer,
             self._options,
             self._partitions,
+            membership,
             passed_over=self.passed_over,
             known=self._topics.at_start,
             monotonic=self._monotonic,

@@ -20,10 +20,14 @@ _log = structlog.get_logger(__name__)
 
 
 class Start(NamedTuple):
-    """Where a partition begins, and how many records are passed over to get there."""
+    """Where a partition begins, and how many records are passed over to get there.
+
+    `elsewhere` says that it is not where the group has committed, or not where the partition was being read.
+    """
 
     offset: int
     skipped: int = 0
+    elsewhere: bool = True
 
 
 class StartPositions:
@@ -72,7 +76,7 @@ class StartPositions:
             )
             return Start(offset)
         if low <= expected <= high:
-            return Start(expected)
+            return Start(expected, elsewhere=False)
         return self._out_of_range(partition, expected, low, high)
 
     def _configured_start(self, partition: TopicPartition, low: int, high: int) -> int:

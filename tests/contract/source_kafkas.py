@@ -101,6 +101,7 @@ class OnBroker:
     ) -> None:
         self.topic = f"events-{uuid.uuid4().hex[:8]}"
         self.group = f"group-{uuid.uuid4().hex[:8]}"
+        self.bootstrap_servers = broker.bootstrap_servers
         self._broker = broker
         self._partitions = partitions
         self._properties: dict[str, str | int | bool] = dict(properties)

@@ -194,6 +194,7 @@ def test_a_topic_that_is_made_again_under_a_pipeline_is_read_from_its_beginning_
         apache_kafka.create_topic(topic, 1)
         write(apache_kafka, topic, (b"b", {"number": 10}), (b"b", {"number": 11}))
         pipeline.wait_until(lambda: len(numbers_seen(sandbox)) == 7, "the new records", DEADLINE_S)
+        pipeline.wait_until(lambda: is_drained(apache_kafka, topic), "committed", DEADLINE_S)
         pipeline.wait_until(pipeline.is_ready, "ready", DEADLINE_S)
         assert pipeline.stop() == 143
     assert numbers_seen(sandbox) == [0, 1, 2, 3, 4, 10, 11]

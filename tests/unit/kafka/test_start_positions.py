@@ -63,7 +63,7 @@ def test_it_begins_at_the_end_where_nothing_is_as_new() -> None:
 
 
 def test_it_begins_where_the_group_has_committed() -> None:
-    assert start(Brokers(committed=Answer(70))) == Start(70)
+    assert start(Brokers(committed=Answer(70))) == Start(70, elsewhere=False)
 
 
 @pytest.mark.parametrize(
