@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, Protocol
 
+import orjson
+
 from pipeline.calls import COUNTED_KINDS, Call, CallFailure, CallSource, Identity, Mapped, Reason
 from pipeline.customerio.operations import encode_operation
 from pipeline.customerio.sizes import check_size, travels_alone
@@ -45,6 +47,19 @@ class Translation(NamedTuple):
     failures: tuple[CallFailure, ...] = ()
     matched: bool = False
     clamped: int = 0
+
+
+def counted_anew(translation: Translation, salt: str) -> Translation:
+    """Return a translation whose events have other ids, the same for the same salt: Customer.io counts them again."""
+    return translation._replace(calls=tuple(_counted_anew(call, salt) for call in translation.calls))
+
+
+def _counted_anew(call: Prepared, salt: str) -> Prepared:
+    if call.source.kind not in COUNTED_KINDS:
+        return call
+    operation = orjson.loads(call.payload)
+    operation["id"] = derived_event_id(salt, operation["id"], call.source)
+    return call._replace(payload=orjson.dumps(operation))
 
 
 _NOTHING = Translation()

@@ -99,6 +99,7 @@ def show(
     """
     from pipeline.cli.assembly import open_translator  # noqa: PLC0415 - keeps `--help` fast
     from pipeline.cli.deadletters_view import record_document, record_lines  # noqa: PLC0415 - keeps `--help` fast
+    from pipeline.deadletters.plan import translated  # noqa: PLC0415 - keeps `--help` fast
 
     settings = settings_of(config)
     mask = Mask(reveal=reveal, secrets=secrets_of(settings))
@@ -113,8 +114,8 @@ def show(
                 " `cio-pipeline deadletters list --each` shows those there are"
             )
         documents = [
-            record_document(list(group), found.archive, patient(current.translate), mask)
-            for _, group in groupby(letters, key=lambda letter: letter.key.digest)
+            record_document(record, translation, group, found.archive, mask)
+            for record, translation, group in translated(letters, found.archive, patient(current.translate))
         ]
     if as_json:
         click.echo(orjson.dumps({"records": documents}))

@@ -11,9 +11,10 @@ from rich.table import Table
 from pipeline.deadletters.archive import Archive
 from pipeline.deadletters.masking import Mask
 from pipeline.deadletters.matching import match
-from pipeline.deadletters.plan import Translate
 from pipeline.deadletters.selection import Kind
 from pipeline.deadletters.unresolved import Unresolved
+from pipeline.records import Record
+from pipeline.translation import Translation
 
 PLAIN_WIDTH = 200
 KIND_COLUMNS = ("count", "reason", "rule", "field", "first seen", "last seen", "example")
@@ -74,6 +75,7 @@ def letter_document(letter: Unresolved, mask: Mask) -> dict[str, Any]:
         "text": letter.text,
         "times": letter.times,
         "replay": letter.replay,
+        "as_new": letter.key.as_new,
         "attempts": letter.attempts,
         "first_seen_ms": letter.first_seen_ms,
         "last_seen_ms": letter.last_seen_ms,
@@ -81,12 +83,10 @@ def letter_document(letter: Unresolved, mask: Mask) -> dict[str, Any]:
 
 
 def record_document(
-    letters: Sequence[Unresolved], archive: Archive, translate: Translate, mask: Mask
+    record: Record, translation: Translation, letters: Sequence[Unresolved], archive: Archive, mask: Mask
 ) -> dict[str, Any]:
     """Return everything about the dead letters of one record: the original, what failed, what would be sent now."""
     entries = [archive.load(letter.place, letter.key) for letter in letters]
-    record = entries[0].record
-    translation = translate(record)
     matches = [match(letter, translation) for letter in letters]
     return {
         "original": mask.record(record),

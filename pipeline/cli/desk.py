@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from hashlib import blake2b
-from itertools import groupby
 from typing import Any
 
 import orjson
@@ -27,6 +26,7 @@ from pipeline.clock import SystemClock
 from pipeline.config import Settings
 from pipeline.deadletters.entry import Resolution, Settlement
 from pipeline.deadletters.masking import Mask
+from pipeline.deadletters.plan import translated
 from pipeline.deadletters.redrive import Progress
 from pipeline.deadletters.selection import by_kind
 from pipeline.deadletters.unresolved import Unresolved
@@ -93,8 +93,10 @@ class Desk:
             self._found(position=position) as found,
         ):
             documents = [
-                deadletters_view.record_document(list(each), found.archive, patient(current.translate), mask)
-                for _, each in groupby(found.chosen, key=lambda letter: letter.key.digest)
+                deadletters_view.record_document(record, translation, letters, found.archive, mask)
+                for record, translation, letters in translated(
+                    found.chosen, found.archive, patient(current.translate)
+                )
             ]
         return {"records": documents}
 

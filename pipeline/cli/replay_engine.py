@@ -113,7 +113,7 @@ def _dead_letters(
         return DeadLetterKeeper(CountedDeadLetters(), FailureLimits(share=None), clock, tally)
     # Somebody is watching: at the limit a replay ends and says why, where the live pipeline may wait.
     limits = replace(assembly.failure_limits(settings), action="stop")
-    store = MarkedDeadLetters(assembly.dead_letter_store(settings), name, sieve.carried, tally)
+    store = MarkedDeadLetters(assembly.dead_letter_store(settings), name, sieve.as_new, sieve.carried, tally)
     return DeadLetterKeeper(store, limits, clock, tally)
 
 

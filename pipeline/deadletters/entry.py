@@ -12,12 +12,19 @@ from pipeline.records import Position, Record
 class LetterKey(NamedTuple):
     """What failed: entries with one key are about the same call, or the same record when `source` is None.
 
-    `digest` is of the record's value, so that a topic that was created anew is not taken for the old one.
+    `digest` is of the record's value, so that a topic that was created anew is not taken for the old one. `as_new` is
+    the salt of a replay that gave events other ids: the same event under another id is another call.
     """
 
     position: Position
     digest: str
     source: CallSource | None
+    as_new: str | None = None
+
+    @property
+    def whole(self) -> "LetterKey":
+        """The key of the whole record: calls with one such key come out of one translation."""
+        return self._replace(source=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +33,7 @@ class DeadLetter:
 
     `record` is the original, byte for byte. `text` is safe to log; `answer` holds the server's own words and is not.
     `first_seen_ms` is Unix milliseconds. `attempts` counts requests that carried the call. `replay` is the name of the
-    replay that made the entry, None for the live pipeline's.
+    replay that made the entry, None for the live pipeline's, and `as_new` the salt by which it gave events other ids.
     """
 
     record: Record
@@ -39,11 +46,12 @@ class DeadLetter:
     answer: str | None = None
     attempts: int = 0
     replay: str | None = None
+    as_new: str | None = None
 
     @property
     def key(self) -> LetterKey:
         """What failed."""
-        return LetterKey(self.record.position, record_digest(self.record), self.source)
+        return LetterKey(self.record.position, record_digest(self.record), self.source, self.as_new)
 
 
 class Settlement(StrEnum):

@@ -33,7 +33,7 @@ def to_line(entry: DeadLetter) -> bytes:
             "attempts": entry.attempts,
             "first_seen_ms": entry.first_seen_ms,
             "version": __version__,
-            **({} if entry.replay is None else {"replay": entry.replay}),
+            **_given(replay=entry.replay, as_new=entry.as_new),
             **_original(record),
         },
         option=orjson.OPT_APPEND_NEWLINE,
@@ -42,10 +42,15 @@ def to_line(entry: DeadLetter) -> bytes:
 
 def resolution_line(resolution: Resolution) -> bytes:
     """Return a resolution as one line."""
-    position, digest, source = resolution.key
+    position, digest, source, as_new = resolution.key
     return orjson.dumps(
         {
-            "resolves": {**position._asdict(), "digest": digest, **_source_fields(source)},
+            "resolves": {
+                **position._asdict(),
+                "digest": digest,
+                **_source_fields(source),
+                **_given(as_new=as_new),
+            },
             "until_ms": resolution.until_ms,
             "resolved_ms": resolution.resolved_ms,
             "settlement": resolution.settlement,
@@ -96,17 +101,23 @@ def _entry(document: dict[str, Any]) -> DeadLetter:
         document["answer"],
         _number(document["attempts"]),
         document.get("replay"),
+        document.get("as_new"),
     )
 
 
 def _resolution(document: dict[str, Any]) -> Resolution:
     resolves = document["resolves"]
     return Resolution(
-        LetterKey(_position(resolves), _text(resolves["digest"]), _source(resolves)),
+        LetterKey(_position(resolves), _text(resolves["digest"]), _source(resolves), resolves.get("as_new")),
         _number(document["until_ms"]),
         _number(document["resolved_ms"]),
         Settlement(document["settlement"]),
     )
+
+
+def _given(**fields: str | None) -> dict[str, str]:
+    """Return what only an entry of a replay has."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _source_fields(source: CallSource | None) -> dict[str, Any]:

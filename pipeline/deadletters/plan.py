@@ -10,7 +10,7 @@ from pipeline.deadletters.archive import Archive
 from pipeline.deadletters.matching import match
 from pipeline.deadletters.unresolved import Unresolved
 from pipeline.records import Record
-from pipeline.translation import Prepared, Translation
+from pipeline.translation import Prepared, Translation, counted_anew
 
 Translate = Callable[[Record], Translation]
 """Record in, calls out, by the current mapping; raises PipelineError where the record's schema cannot be had."""
@@ -92,13 +92,16 @@ def translated(
 ) -> Iterator[tuple[Record, Translation, tuple[Unresolved, ...]]]:
     """Yield each record of dead letters, what the current mapping makes of it, and its letters.
 
+    Those of a replay that gave events other ids stand apart: a retry gives the same ids as the replay.
+
     Raises:
         PipelineError: a file changed in the meantime, or a record's schema cannot be had.
     """
-    for _, found in groupby(letters, key=lambda letter: (letter.position, letter.key.digest)):
+    for whole, found in groupby(letters, key=lambda letter: letter.key.whole):
         group = tuple(found)
         record = archive.load(group[0].place, group[0].key).record
-        yield record, translate(record), group
+        translation = translate(record)
+        yield record, translation if whole.as_new is None else counted_anew(translation, whole.as_new), group
 
 
 def _plan(

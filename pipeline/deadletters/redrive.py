@@ -152,7 +152,7 @@ class Redrive:
             failure.source: (each.letter, failure) for each in planned.letters for failure in each.failures
         }
         for letter, failure in failures.values():
-            self._ledger.add(letter, self._entry(planned.record, failure, letter.replay))
+            self._ledger.add(letter, self._entry(planned.record, failure, letter))
 
     def _open(self, planned: PlannedLetter, waiting: dict[int, list[_Open]]) -> None:
         failed = {failure.source for failure in planned.failures}
@@ -182,7 +182,7 @@ class Redrive:
         waiting = self._waiting.pop(operation.sequence)
         if isinstance(outcome, Failed):
             letter = waiting[0].letter
-            self._ledger.add(letter, self._refused(operation, outcome, letter.replay))
+            self._ledger.add(letter, self._refused(operation, outcome, letter))
         else:
             self.progress.calls += 1
         for opened in waiting:
@@ -203,11 +203,19 @@ class Redrive:
         settlement = Settlement.REPLACED if opened.failed else Settlement.DELIVERED
         self._ledger.resolve(letter, Resolution(letter.key, letter.last_seen_ms, self._now_ms(), settlement))
 
-    def _entry(self, record: Record, failure: CallFailure, replay: str | None) -> DeadLetter:
-        now_ms, source, field = self._now_ms(), failure.source, failure.field
-        return DeadLetter(record, failure.reason, failure.text, now_ms, source, field, replay=replay)
+    def _entry(self, record: Record, failure: CallFailure, letter: Unresolved) -> DeadLetter:
+        return DeadLetter(
+            record,
+            failure.reason,
+            failure.text,
+            self._now_ms(),
+            failure.source,
+            failure.field,
+            replay=letter.replay,
+            as_new=letter.key.as_new,
+        )
 
-    def _refused(self, operation: Operation, failed: Failed, replay: str | None) -> DeadLetter:
+    def _refused(self, operation: Operation, failed: Failed, letter: Unresolved) -> DeadLetter:
         return DeadLetter(
             operation.record.record,
             failed.reason,
@@ -218,7 +226,8 @@ class Redrive:
             failed.status,
             failed.answer,
             failed.attempts,
-            replay,
+            letter.replay,
+            letter.key.as_new,
         )
 
     def _now_ms(self) -> int:

@@ -1,7 +1,7 @@
 """What is still to be done: entries about the same thing folded into one, and resolved ones left out."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from sys import intern
 
@@ -85,12 +85,12 @@ class _Compactor:
 
     def __call__(self, entry: DeadLetter, place: Place) -> Unresolved:
         """Return what is kept of one entry."""
-        position, digest, source = entry.key
+        key = entry.key
         return Unresolved(
-            LetterKey(
-                position._replace(topic=intern(position.topic)),
-                digest,
-                self._sources.setdefault(source, source),
+            key._replace(
+                position=key.position._replace(topic=intern(key.position.topic)),
+                source=self._sources.setdefault(key.source, key.source),
+                as_new=key.as_new and intern(key.as_new),
             ),
             entry.reason,
             intern(entry.text),
@@ -126,5 +126,7 @@ def _fold(entries: list[Unresolved]) -> Unresolved:
     )
 
 
-def _order(letter: Unresolved) -> tuple[Position, Iterable[str]]:
-    return letter.position, [str(part) for part in letter.source or ()]
+def _order(letter: Unresolved) -> tuple[Position, str, str, Sequence[str]]:
+    """Return what sorts letters by position, and those that are made of one translation beside each other."""
+    key = letter.key
+    return key.position, key.digest, key.as_new or "", [str(part) for part in key.source or ()]

@@ -101,8 +101,9 @@ def _ours(entry: DeadLetter) -> Headers:
         "attempts": entry.attempts,
         "first_seen_ms": entry.first_seen_ms,
         "version": __version__,
-        **({} if entry.replay is None else {"replay": entry.replay}),
     }
+    of_a_replay = {"replay": entry.replay, "as_new": entry.as_new}
+    values |= {name: value for name, value in of_a_replay.items() if value is not None}
     return tuple(
         (f"{PREFIX}{name}", None if value is None else str(value).encode(errors="replace"))
         for name, value in values.items()

@@ -160,6 +160,9 @@ def _entry(message: Message, originals: Headers, ours: dict[str, bytes | None]) 
         value = ours[f"{PREFIX}{name}"]
         return None if value is None else value.decode()
 
+    def text_if_given(name: str) -> str | None:
+        return text(name) if f"{PREFIX}{name}" in ours else None
+
     def number(name: str) -> int | None:
         value = text(name)
         return None if value is None else int(value)
@@ -183,7 +186,8 @@ def _entry(message: Message, originals: Headers, ours: dict[str, bytes | None]) 
         number("status"),
         text("answer"),
         number("attempts") or 0,
-        text("replay") if f"{PREFIX}replay" in ours else None,
+        replay=text_if_given("replay"),
+        as_new=text_if_given("as_new"),
     )
 
 

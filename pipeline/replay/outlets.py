@@ -83,7 +83,7 @@ class CountedDeadLetters:
 
 
 class MarkedDeadLetters:
-    """A `DeadLetterStore` that says of each entry which replay it comes from.
+    """A `DeadLetterStore` that says of each entry which replay it comes from, and how that gave events other ids.
 
     `carried` gives the entries of what a failed call carried. They are written with its own, and `tally` counts each.
     """
@@ -92,11 +92,13 @@ class MarkedDeadLetters:
         self,
         store: DeadLetterStore,
         replay: str,
+        as_new: str | None,
         carried: Callable[[DeadLetter], Sequence[DeadLetter]],
         tally: Tally,
     ) -> None:
         self._store = store
         self._replay = replay
+        self._as_new = as_new
         self._carried = carried
         self._tally = tally
         self._unsafe: Counter[OpenRecord] = Counter()  # entries besides those that the keeper knows of
@@ -105,7 +107,7 @@ class MarkedDeadLetters:
         """See `DeadLetterStore.write`."""
         carried = self._carried(entry)
         for each in (entry, *carried):
-            self._store.write(replace(each, replay=self._replay), record)
+            self._store.write(replace(each, replay=self._replay, as_new=self._as_new), record)
         if carried and entry.source is not None:
             self._unsafe[record] += len(carried)
             self._tally.calls[entry.source.kind] += len(carried)

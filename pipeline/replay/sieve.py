@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
 import orjson
 
@@ -11,10 +11,9 @@ from pipeline.calls import COUNTED_KINDS, ERASING_KINDS, IRREVERSIBLE_KINDS, Cal
 from pipeline.deadletters.entry import DeadLetter
 from pipeline.decode import SchemaPending
 from pipeline.erasures import Erasures
-from pipeline.event_id import derived_event_id
 from pipeline.records import Record
 from pipeline.replay.choices import Choices
-from pipeline.translation import Prepared, Translation
+from pipeline.translation import Prepared, Translation, counted_anew
 
 Translate = Callable[[Record], Translation | SchemaPending]
 """Record in, operations out, or a schema to wait for."""
@@ -66,7 +65,6 @@ class Sieve:
         self._folder = folder
         self.left_out: Counter[LeftOut] = Counter()
         self.irreversible: Counter[CallKind] = Counter()
-        self._rewrite = _rewriter(choices, now)
 
     def translate(self, record: Record) -> Translation | SchemaPending:
         """Return what of a record is to be sent; what is left out counts as dropped."""
@@ -81,11 +79,17 @@ class Sieve:
                 carrier = self._folder.folded(record, call)
                 reason, folded = (LeftOut.FOLDED, call) if carrier is None else (None, carrier)
             if reason is None:
-                calls.append(self._rewrite(folded))
+                calls.append(self._as_of_now(folded))
             else:
                 self._leave_out(reason, call)
         failures = tuple(failure for failure in made.failures if self._wants_failure(failure))
-        return Translation(tuple(calls), failures, matched=True, clamped=made.clamped)
+        sent = Translation(tuple(calls), failures, matched=True, clamped=made.clamped)
+        return sent if self.as_new is None else counted_anew(sent, self.as_new)
+
+    @property
+    def as_new(self) -> str | None:
+        """The salt by which events get other ids, None where they keep theirs."""
+        return self._choices.as_new
 
     def carried(self, failed: DeadLetter) -> Sequence[DeadLetter]:
         """Return the dead letters of what a failed call carried; these calls count as left out no more."""
@@ -121,6 +125,14 @@ class Sieve:
             return self._now - happened_at(record, call, self._now) <= self._choices.older_than_s
         return self._choices.drop_recent and self.inside_window(record, call)
 
+    def _as_of_now(self, call: Prepared) -> Prepared:
+        """Return an identify with the time of the replay where that is wanted, every other call as it is."""
+        if not self._choices.identify_as_of_now or call.source.kind is not CallKind.IDENTIFY:
+            return call
+        operation = orjson.loads(call.payload)
+        operation["timestamp"] = int(self._now)
+        return call._replace(payload=orjson.dumps(operation))
+
     def _leave_out(self, reason: LeftOut, call: Prepared) -> None:
         self.left_out[reason] += 1
         if reason is LeftOut.IRREVERSIBLE:
@@ -148,24 +160,3 @@ def happened_at(record: Record, call: Prepared, default: float) -> float:
 def people_in(call: Prepared) -> set[str]:
     """Return whom a call is about; a merge is about two."""
     return {who.lane_key for who in (call.identity, call.secondary) if who is not None}
-
-
-def _rewriter(choices: Choices, now: float) -> Callable[[Prepared], Prepared]:
-    """Return what changes a call before it is sent."""
-    salt, as_of_now = choices.as_new, choices.identify_as_of_now
-
-    def rewrite(call: Prepared) -> Prepared:
-        if salt is not None and call.source.kind in COUNTED_KINDS:
-            return _changed(
-                call, lambda operation: {"id": derived_event_id(salt, operation["id"], call.source)}
-            )
-        if as_of_now and call.source.kind is CallKind.IDENTIFY:
-            return _changed(call, lambda _: {"timestamp": int(now)})
-        return call
-
-    return rewrite
-
-
-def _changed(call: Prepared, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Prepared:
-    operation = orjson.loads(call.payload)
-    return call._replace(payload=orjson.dumps(operation | change(operation)))

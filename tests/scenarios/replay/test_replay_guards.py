@@ -284,6 +284,20 @@ def test_as_new_counts_events_again_and_says_so(story: Story) -> None:
     assert story.sandbox.counts()["events_counted"] == 2, "the same salt gives the same ids"
 
 
+def test_a_dead_letter_of_as_new_is_retried_under_the_id_that_the_replay_gave_it(story: Story) -> None:
+    story.add("event", "a", name="x")
+    assert story.replay().status == 0
+    story.sandbox.set_fault("items", indexes=[0], times=1)
+    refused = story.replay("--as-new", "fix", "--name", "fix")
+    assert refused.document["dead_letters"] == {"rejected": 1}, refused.errors
+    retried = run_command("deadletters", "retry", "--config", str(story.configuration))
+    assert retried.status == 0, retried.errors
+    assert story.sandbox.counts()["events_counted"] == 2
+    once_more = story.replay("--as-new", "fix", "--name", "once-more")
+    assert once_more.status == 0, once_more.errors
+    assert story.sandbox.counts()["events_counted"] == 2, "the retry gave the id of the replay"
+
+
 def test_it_is_said_that_the_guard_against_ghost_profiles_is_the_live_pipelines(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:

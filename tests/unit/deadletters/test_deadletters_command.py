@@ -112,6 +112,7 @@ def test_list_for_programs_is_one_object(run: Run) -> None:
                 "text": "no JSON at byte 3",
                 "times": 1,
                 "replay": None,
+                "as_new": None,
                 "attempts": 0,
                 "first_seen_ms": SEEN_MS,
                 "last_seen_ms": SEEN_MS,
