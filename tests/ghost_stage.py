@@ -63,6 +63,13 @@ RULES = {
             "calls": [{"identify": {}}, {"track": {"name": "${name}"}}],
         },
         {"name": "gone", "when": "type == 'gone'", "destroy": {}},
+        {"name": "back", "when": "type == 'back'", "unsuppress": {}},
+        {
+            "name": "phone",
+            "when": "type == 'phone'",
+            "add_device": {"device": {"token": "t", "platform": "ios"}},
+        },
+        {"name": "phone gone", "when": "type == 'phone gone'", "delete_device": {"device": {"token": "t"}}},
         {
             "name": "farewell",
             "when": "type == 'farewell'",

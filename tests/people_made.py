@@ -13,6 +13,12 @@ from pipeline.records import Record
 from pipeline.translation import Prepared, Translation
 
 COUNTED = {CallKind.TRACK: "e", CallKind.PAGE: "https://shop.example/", CallKind.SCREEN: "home"}
+OPTIONS: Mapping[CallKind, Mapping[str, Any]] = {
+    CallKind.ADD_DEVICE: {"device": {"token": "t", "platform": "ios"}},
+    CallKind.DELETE_DEVICE: {"device": {"token": "t"}},
+    CallKind.RELATE: {"relationships": [{"identifiers": {"object_type_id": "1", "object_id": "o"}}]},
+    CallKind.RAW: {"request": {"method": "POST", "path": "/v1/send"}},
+}
 
 
 def prepared(
@@ -35,11 +41,12 @@ def prepared(
         name,
         time if kind in COUNTED or kind is CallKind.IDENTIFY else None,
         secondary=other,
-        options={"device": {"token": "t", "platform": "ios"}} if kind is CallKind.ADD_DEVICE else {},
+        options=OPTIONS.get(kind, {}),
     )
     payload = encode_operation(call, "01HB4HBDKTFWYZCK01DMRSWRFD" if kind in COUNTED else None)
     assert type(payload) is bytes
-    return Prepared(call.source, identity, payload, (lane_of(identity.lane_key),), secondary=other)
+    lanes = dict.fromkeys(lane_of(each.lane_key) for each in (identity, other) if each is not None)
+    return Prepared(call.source, identity, payload, tuple(lanes), secondary=other)
 
 
 def operation(call: Prepared, partition: AssignedPartition, offset: int = 0, sequence: int = 0) -> Operation:

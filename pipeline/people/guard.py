@@ -59,8 +59,12 @@ class GhostGuard:
             and identity is not None
             and can_be_a_ghost(identity)
             and self._policies.of(source.rule) is Unidentified.HOLD_UNTIL_IDENTIFIED
-            and not self._is_identified(self._people.find(name_of(identity)))
+            and not self.knows(name_of(identity))
         )
+
+    def knows(self, name: bytes) -> bool:
+        """Tell whether the person with this name is identified, or will be by what is on its way."""
+        return self._is_identified(self._people.find(name))
 
     def translate(self, record: Record) -> Translation | SchemaPending:
         """See `Translator.translate`."""

@@ -1,25 +1,35 @@
-"""Lanes that hold calls of people who are not identified yet, and let them go behind the identify."""
+"""Lanes that hold calls of people who are not identified yet, and let them go behind the identify.
+
+Of one person everything goes in record order (G3), whatever is held. What follows a held call waits behind it, also
+what would not have to wait for an identify. Only an identify goes ahead: it is what they wait for. A call that even an
+identify must not go ahead of, because it ends or changes the profile, cannot stand behind what waits for one: it ends
+the wait.
+"""
 
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.calls import Reason
+from pipeline.calls import CallKind, Identity, Reason
 from pipeline.deadletters.keeper import DeadLetterKeeper
 from pipeline.delivery.batch import Operation
-from pipeline.delivery.lanes import Lanes
+from pipeline.delivery.lanes import ALONE_KINDS, Lanes
 from pipeline.people.guard import GhostGuard
-from pipeline.people.known import ENDING_KINDS, KnownPeople, can_be_a_ghost
+from pipeline.people.known import KnownPeople
+from pipeline.people.names import secondary_of
 from pipeline.people.register import name_of
 
 LOOK_EVERY_S = 0.2
+
+_WAIT_ENDING_KINDS = ALONE_KINDS | {CallKind.RAW}  # a raw request may be any of the others
 
 
 @dataclass(frozen=True, slots=True)
 class HoldLimits:
     """What may be held: for how many seconds, how many calls, of how many bytes with their records.
 
+    Calls that wait behind a held one count like it.
     `max_span` is how many offsets of its partition may be read behind a held record: what is held is not committed, so
     it stretches the partition.
     """
@@ -51,7 +61,8 @@ class HoldingLanes(Lanes):
         self._dead_letters = dead_letters
         self._limits = limits
         self._held: OrderedDict[int, Operation] = OrderedDict()
-        self._by_name: dict[bytes, list[Operation]] = {}
+        self._following: set[int] = set()  # of those held, the ones that need no identify themselves
+        self._by_name: dict[bytes, list[Operation]] = {}  # in order; the first never is one that only follows
         self._bytes = 0
         self._look_at = 0.0
 
@@ -61,16 +72,18 @@ class HoldingLanes(Lanes):
 
     def add(self, operation: Operation) -> None:
         """See `Lanes.add`."""
-        source, identity = operation.source, operation.identity
-        if self._guard.holds(source, identity):
+        kind, identity = operation.source.kind, operation.identity
+        if self._guard.holds(operation.source, identity):
             self._hold(operation)
             return
-        if source.kind in ENDING_KINDS and identity is not None and can_be_a_ghost(identity):
-            for held in self._by_name.get(name_of(identity), [])[:]:
-                self._give_up(held, "the person was deleted before an identify came")
-        super().add(operation)
-        for name in self._people.take(operation):
-            self._let_go(name)
+        if kind in _WAIT_ENDING_KINDS:
+            self._end_wait(operation)
+        if kind is not CallKind.IDENTIFY and self._is_waited_for(identity):
+            self._following.add(operation.sequence)
+            self._hold(operation)
+            self._let_go(_name_of(operation))  # another worker may have identified the person meanwhile
+        else:
+            self._send(operation)
 
     def take(self, now: float, *, flush: bool = False) -> tuple[Operation, ...]:
         """See `Lanes.take`. What has been held for too long is given up first."""
@@ -82,26 +95,47 @@ class HoldingLanes(Lanes):
     def discard(self, unwanted: Callable[[Operation], bool]) -> None:
         """See `Lanes.discard`."""
         super().discard(unwanted)
-        for operation in [each for each in self._held.values() if unwanted(each)]:
+        gone = [each for each in self._held.values() if unwanted(each)]
+        for operation in gone:
             self._remove(operation)
         self._people.drop_gone()
+        for operation in gone:
+            self._let_go(_name_of(operation))
+
+    def _is_waited_for(self, identity: Identity | None) -> bool:
+        """Tell whether something of this person is held."""
+        return bool(self._held) and identity is not None and name_of(identity) in self._by_name
 
     def _hold(self, operation: Operation) -> None:
-        assert operation.identity is not None
         operation.record.partition.calls_under_way -= 1
         self._held[operation.sequence] = operation
-        self._by_name.setdefault(name_of(operation.identity), []).append(operation)
+        self._by_name.setdefault(_name_of(operation), []).append(operation)
         self._bytes += _weight(operation)
         while len(self._held) > self._limits.max_calls or self._bytes > self._limits.max_bytes:
             self._give_up(next(iter(self._held.values())), "too much was held")
 
     def _let_go(self, name: bytes) -> None:
-        """Send what is held of a person, in order, behind the identify that has just been made."""
-        for operation in self._by_name.get(name, [])[:]:
-            if not self._guard.holds(operation.source, operation.identity):
-                self._remove(operation)
-                operation.record.partition.calls_under_way += 1
-                super().add(operation)
+        """Send what is held of a person, in order, up to the first call that still waits for an identify."""
+        is_known = self._guard.knows(name)
+        while (held := self._by_name.get(name)) and (is_known or held[0].sequence in self._following):
+            operation = held[0]
+            self._remove(operation)
+            operation.record.partition.calls_under_way += 1
+            self._send(operation)
+
+    def _send(self, operation: Operation) -> None:
+        super().add(operation)
+        for name in self._people.take(operation):  # not while it waits: the identify goes ahead of it
+            self._let_go(name)
+
+    def _end_wait(self, ending: Operation) -> None:
+        """Give up what is held of the people of a call that may go neither ahead of it nor behind an identify."""
+        secondary = secondary_of(ending.payload) if ending.source.kind is CallKind.MERGE else None
+        for identity in (ending.identity, secondary):
+            if identity is not None and self._is_waited_for(identity):
+                self._give_up(
+                    self._by_name[name_of(identity)][-1], f"the call '{ending.source.kind}' came first"
+                )
 
     def _give_up_what_waited(self, now: float) -> None:
         for operation in list(self._held.values()):
@@ -114,22 +148,29 @@ class HoldingLanes(Lanes):
                 )
 
     def _give_up(self, operation: Operation, why: str) -> None:
-        self._remove(operation)
-        self._dead_letters.fail(
-            operation.record,
-            Reason.NOT_IDENTIFIED,
-            f"{self._guard.why}, and {why}",
-            source=operation.source,
-        )
+        """Make dead letters of a call and those before it that wait for the identify; what only follows them goes."""
+        name = _name_of(operation)
+        while operation.sequence in self._held:
+            first = self._by_name[name][0]
+            self._remove(first)
+            self._dead_letters.fail(
+                first.record, Reason.NOT_IDENTIFIED, f"{self._guard.why}, and {why}", source=first.source
+            )
+            self._let_go(name)
 
     def _remove(self, operation: Operation) -> None:
-        assert operation.identity is not None
-        name = name_of(operation.identity)
+        name = _name_of(operation)
         del self._held[operation.sequence]
+        self._following.discard(operation.sequence)
         self._by_name[name].remove(operation)
         if not self._by_name[name]:
             del self._by_name[name]
         self._bytes -= _weight(operation)
+
+
+def _name_of(held: Operation) -> bytes:
+    assert held.identity is not None
+    return name_of(held.identity)
 
 
 def _weight(operation: Operation) -> int:

@@ -1,11 +1,13 @@
 """Calls that are held until their person is identified: bounded, in order, and never committed past."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from pipeline.calls import Reason
+from pipeline.calls import Identity, IdentityKind, Reason
 from pipeline.people.lanes import HoldLimits
+from pipeline.people.register import Known, Register, name_of
 from pipeline.unidentified import Unidentified
 from tests.ghost_stage import P0, Stage
 
@@ -76,6 +78,81 @@ def test_a_deletion_ends_the_wait_of_what_was_held(tmp_path: Path) -> None:
     stage.run_for()
     assert stage.sent == [("destroy", "u1"), ("identify", "u1")]
     assert [name for _, name, _ in stage.letters] == ["lonely"]
+
+
+def test_a_device_that_was_removed_while_it_was_held_does_not_stay(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, Unidentified.HOLD_UNTIL_IDENTIFIED)
+    stage.event("phone")
+    stage.event("phone gone")
+    stage.event("phone gone", "u2")
+    stage.run_for(2)
+    assert stage.sent == [("delete_device", "u2")], "the other waits behind the add_device"
+    assert stage.committed() == 0
+    stage.event("profile")
+    stage.run_for()
+    assert stage.sent[1:] == [("identify", "u1"), ("add_device", "u1"), ("delete_device", "u1")]
+    assert stage.committed() == 4
+
+
+def test_what_only_waited_behind_a_held_call_goes_when_that_is_given_up(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, Unidentified.HOLD_UNTIL_IDENTIFIED, limits=HoldLimits(max_seconds=20))
+    stage.event("phone")
+    stage.event("phone gone")
+    stage.run_for(10)
+    stage.event("event", name="held for itself")
+    stage.event("phone gone")
+    stage.run_for(15)
+    assert stage.sent == [("delete_device", "u1")]
+    assert [(reason, offset) for reason, _, offset in stage.letters] == [(Reason.NOT_IDENTIFIED, 0)]
+    assert stage.committed() == 2, "the second one still stands behind the event"
+    stage.run_for(10)
+    assert stage.sent == [("delete_device", "u1")] * 2
+    assert stage.committed() == 4
+
+
+def test_what_waits_behind_a_held_call_counts_in_what_may_be_held(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, Unidentified.HOLD_UNTIL_IDENTIFIED, limits=HoldLimits(max_calls=3))
+    stage.event("phone")
+    for _ in range(3):
+        stage.event("phone gone")
+    stage.run_for(10)
+    assert [offset for *_, offset in stage.letters] == [0]
+    assert stage.sent == [("delete_device", "u1")] * 3
+    assert stage.committed() == 4
+
+
+@pytest.mark.parametrize(
+    ("what", "user", "loser"),
+    [("back", "u1", None), ("merged", "u2", "u1"), ("merged", "u1", "u2")],
+    ids=["unsuppress", "merged away", "merged into"],
+)
+def test_what_an_identify_must_not_go_ahead_of_ends_the_wait(
+    tmp_path: Path, what: str, user: str, loser: str | None
+) -> None:
+    stage = Stage(tmp_path, Unidentified.HOLD_UNTIL_IDENTIFIED)
+    stage.event("event", name="held")
+    stage.event("phone gone")
+    stage.event(what, user, loser=loser)
+    stage.event("profile")
+    stage.run_for(10)
+    assert [name for _, name, _ in stage.letters] == ["held"]
+    ending = "unsuppress" if what == "back" else "merge"
+    assert stage.store.safe[0].text == f"no identify has named the person, and the call '{ending}' came first"
+    assert [kind for kind, _ in stage.sent] == ["delete_device", ending, "identify"]
+    assert stage.committed() == 4
+
+
+def test_whoever_another_worker_has_identified_meanwhile_is_not_waited_for_any_longer(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, Unidentified.HOLD_UNTIL_IDENTIFIED)
+    stage.event("event", name="first")
+    stage.run_for(2)
+    with closing(Register(tmp_path / "people.sqlite", 10)) as of_another:
+        name = name_of(Identity(IdentityKind.ID, "u1"))
+        of_another.note(name, Known(identified=True, email=False), day=0)
+        of_another.flush({})
+    stage.event("event", name="second")
+    stage.run_for()
+    assert stage.sent == [("first", "u1"), ("second", "u1")]
 
 
 def test_nobody_who_stops_waits_for_what_is_held_and_the_next_holds_it_again(tmp_path: Path) -> None:
