@@ -8,7 +8,7 @@ letters (G1). Nothing here runs in parallel; the listener's methods are called i
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -43,6 +43,8 @@ POLL_BYTES = 8 * 1024 * 1024
 """About how much one poll may bring: the number of records is chosen by what they weighed so far."""
 
 STARTING = EngineStatus(ready=False, reasons=("joining the consumer group",))
+NOT_POLLED = "Kafka has not been polled for too long; nothing is sent until it is"
+"""The process was frozen, or the client waits for an answer: to a commit, while the group's coordinator is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,14 @@ class Engine:
         )
         self._watchdog = Watchdog(options.stalled_after_s, tally)
         self._status_at = 0.0
-        self.status = STARTING
+        self._status = STARTING
+
+    @property
+    def status(self) -> EngineStatus:
+        """How the engine is doing. Other threads ask, also while this one waits for Kafka and can tell nobody."""
+        if not self._status.ready or self._lease.holds(self._clock.monotonic()):
+            return self._status
+        return replace(self._status, ready=False, reasons=(NOT_POLLED,))
 
     # The loop
 
@@ -265,7 +274,7 @@ class Engine:
 
     def _close(self) -> None:
         self._closing = True
-        self.status = EngineStatus(ready=False, reasons=("stopped",))
+        self._status = EngineStatus(ready=False, reasons=("stopped",))
         try:
             self._source.close()
         finally:
@@ -279,7 +288,7 @@ class Engine:
         self._status_at = now + STATUS_INTERVAL_S
         # Partitions that were added elsewhere change our share without an assignment of ours.
         self._sender.set_share(self._source.share)
-        self.status = take_status(
+        self._status = take_status(
             self._source,
             self._sender,
             self._assignment,

@@ -7,7 +7,7 @@ from pipeline.calls import CallKind, Reason
 from pipeline.deadletters.keeper import FailureLimits
 from pipeline.delivery.batch import CONFIRMED, Batch, Failed, Outcome
 from pipeline.delivery.lease import Lease
-from pipeline.engine import EngineOptions
+from pipeline.engine import NOT_POLLED, EngineOptions
 from pipeline.errors import ExitStatus, LimitReachedError, RemoteRefusedError
 from pipeline.records import Position, TopicPartition
 from tests.engine_made import P0, P1, Rig, call
@@ -307,6 +307,19 @@ def test_a_drain_that_outlasts_the_lease_still_sends() -> None:
         rig.append(call("track", "ann", str(number)))
     rig.engine.run(lambda: bool(rig.sender.sent))
     assert rig.committed == {P0: 8}
+
+
+def test_an_engine_that_polls_no_more_is_not_ready_and_is_again_when_it_may_send() -> None:
+    rig = Rig(lease=Lease(3.0, 5.0))
+    rig.start()
+    rig.run_for(2)
+    assert rig.engine.status.reasons == ()
+    rig.clock.sleep(4)
+    assert rig.engine.status.reasons == (NOT_POLLED,)
+    rig.step()
+    assert rig.engine.status.reasons == (NOT_POLLED,), "nothing is sent yet"
+    rig.run_for(6)
+    assert rig.engine.status.ready
 
 
 def test_the_requests_a_second_are_shared_by_the_partitions() -> None:
