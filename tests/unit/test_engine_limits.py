@@ -311,14 +311,19 @@ def test_a_drain_that_outlasts_the_lease_still_sends() -> None:
 
 def test_an_engine_that_polls_no_more_is_not_ready_and_is_again_when_it_may_send() -> None:
     rig = Rig(lease=Lease(3.0, 5.0))
+
+    def reasons() -> tuple[str, ...]:
+        return rig.engine.status.reasons
+
     rig.start()
     rig.run_for(2)
-    assert rig.engine.status.reasons == ()
+    assert reasons() == ()
     rig.clock.sleep(4)
-    assert rig.engine.status.reasons == (NOT_POLLED,)
+    assert reasons() == (NOT_POLLED,)
     rig.step()
-    assert rig.engine.status.reasons == (NOT_POLLED,), "nothing is sent yet"
+    assert reasons() == (NOT_POLLED,), "nothing is sent yet"
     rig.run_for(6)
+    assert reasons() == ()
     assert rig.engine.status.ready
 
 
