@@ -188,13 +188,13 @@ def test_an_owner_on_this_machine_that_has_ended_is_known_to_be_gone(interrupted
 
 
 def test_a_replay_that_was_taken_over_ends_and_says_so(interrupted: Interrupted) -> None:
-    process = start_replay(interrupted.configuration, "--from", "earliest", "--rate", "10")
+    process = start_replay(interrupted.configuration, "--from", "earliest", "--rate", "2")  # half a minute, so that it is still at it
     wait_until(lambda: interrupted.arrived >= 5 or process.poll() is not None, "some calls arrived")
     refused = interrupted.go_on("--from", "earliest")
     assert refused.status == 2, "a running replay is not disturbed"
     assert f"/{process.pid} showed a sign of life" in refused.errors
     interrupted.commit(mark("elsewhere/1/2"))
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 4, errors
     assert "another process has taken this replay over" in errors
 
