@@ -188,7 +188,8 @@ def test_an_owner_on_this_machine_that_has_ended_is_known_to_be_gone(interrupted
 
 
 def test_a_replay_that_was_taken_over_ends_and_says_so(interrupted: Interrupted) -> None:
-    process = start_replay(interrupted.configuration, "--from", "earliest", "--rate", "2")  # half a minute, so that it is still at it
+    # Half a minute, so that a slow machine still finds it at work.
+    process = start_replay(interrupted.configuration, "--from", "earliest", "--rate", "2")
     wait_until(lambda: interrupted.arrived >= 5 or process.poll() is not None, "some calls arrived")
     refused = interrupted.go_on("--from", "earliest")
     assert refused.status == 2, "a running replay is not disturbed"
